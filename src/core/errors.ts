@@ -1,0 +1,135 @@
+/**
+ * Every error the gateway can raise, in one table. The README's list is generated from it.
+ *
+ * `code` is stable and is what a program matches on; the message is for people. SIP status, HTTP status and
+ * WebSocket close code are separate facts of the same error and are never derived from one another.
+ */
+export interface ErrorEntry {
+  /** One sentence for the reference table. */
+  readonly meaning: string;
+  /** Whether the same request may succeed when it is made again unchanged. */
+  readonly retryable: boolean;
+  /** Answer of the gateway's own HTTP API when the error reaches it. */
+  readonly httpStatus?: number;
+  /** Answer of the gateway's SIP server when the error reaches it. */
+  readonly sipStatus?: number;
+}
+
+const table = {
+  ERR_SETTINGS_INVALID: { meaning: 'A setting has a value that can not be used.', retryable: false },
+  ERR_SETTINGS_FILE: { meaning: 'The settings file can not be read or is not a JSON object.', retryable: false },
+  ERR_KEY_MISSING: {
+    meaning: 'No API key is set and the command does not fall back to the local platform.',
+    retryable: false,
+  },
+  ERR_LISTEN: { meaning: 'An address the gateway must listen on can not be bound.', retryable: false },
+  ERR_NOT_BUILT: {
+    meaning: 'The command or route is part of the contract and does not exist yet.',
+    retryable: false,
+    httpStatus: 501,
+  },
+  ERR_BAD_REQUEST: {
+    meaning: 'The request is malformed or has a field that can not be used.',
+    retryable: false,
+    httpStatus: 400,
+  },
+  ERR_UNAUTHORIZED: { meaning: 'The bearer token is missing or wrong.', retryable: false, httpStatus: 401 },
+  ERR_FORBIDDEN_ORIGIN: { meaning: 'The Host or Origin header names another site.', retryable: false, httpStatus: 401 },
+  ERR_NOT_FOUND: { meaning: 'No such route or no such call.', retryable: false, httpStatus: 404 },
+  ERR_WRONG_STATE: {
+    meaning: 'The call is not in a state in which this can be done.',
+    retryable: false,
+    httpStatus: 409,
+  },
+  ERR_SHUTTING_DOWN: {
+    meaning: 'The gateway is stopping and takes no new work.',
+    retryable: true,
+    httpStatus: 503,
+    sipStatus: 503,
+  },
+  ERR_TOO_MANY_CALLS: {
+    meaning: 'GATEWAY_MAX_CALLS calls are up already.',
+    retryable: true,
+    httpStatus: 429,
+    sipStatus: 503,
+  },
+  ERR_RTP_PORTS: {
+    meaning: 'Every port of GATEWAY_RTP_PORTS is in use.',
+    retryable: true,
+    httpStatus: 429,
+    sipStatus: 503,
+  },
+  ERR_SDP_NO_CODEC: {
+    meaning: 'The offer has no audio codec that the gateway speaks.',
+    retryable: false,
+    sipStatus: 488,
+  },
+  ERR_WAV_INVALID: { meaning: 'The bytes are not a WAV file that can be read.', retryable: false },
+  ERR_SIP_TIMEOUT: { meaning: 'The SIP peer did not answer within 64*T1.', retryable: true },
+  ERR_SIP_REFUSED: { meaning: 'The SIP peer refused the call.', retryable: false },
+  ERR_PLATFORM_AUTH: { meaning: 'The platform refuses the API key.', retryable: false },
+  ERR_PLATFORM_WALLET: { meaning: 'The account has no funds or its usage limit is reached.', retryable: false },
+  ERR_PLATFORM_RATE: { meaning: 'The platform refuses the request for its rate.', retryable: true },
+  ERR_PLATFORM_REQUEST: { meaning: 'The platform refuses the request itself.', retryable: false },
+  ERR_PLATFORM_UNAVAILABLE: {
+    meaning: 'The platform can not be reached, closed the connection or answered 5xx.',
+    retryable: true,
+  },
+  ERR_PLATFORM_TIMEOUT: { meaning: 'The platform did not answer in time.', retryable: true },
+  ERR_PLATFORM_PROTOCOL: {
+    meaning: 'The platform answered with something that can not be understood.',
+    retryable: true,
+  },
+  ERR_STT_FAILED: { meaning: 'An utterance could not be transcribed.', retryable: true },
+  ERR_STT_BACKLOG: {
+    meaning: 'Too many utterances wait for the platform; the oldest of the call was given up.',
+    retryable: true,
+  },
+  ERR_TTS_TORN: { meaning: 'The audio of a reply ended before its end.', retryable: true },
+  ERR_TTS_EMPTY: { meaning: 'The platform answered a text with no audio.', retryable: true },
+  ERR_ABORTED: { meaning: 'The work was given up because nobody waits for it any more.', retryable: false },
+} as const;
+
+export type ErrorCode = keyof typeof table;
+
+export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = table;
+
+export interface ErrorDetails {
+  /** What was met, as a sentence fragment: `"GATEWAY_HTTP is 'localhost'"`. */
+  readonly found: string;
+  /** What would have been right: `"HOST:PORT"`. */
+  readonly needed?: string;
+  /** What the reader can do about it. */
+  readonly cure?: string;
+  readonly cause?: unknown;
+}
+
+/** An error with a stable {@link ErrorCode}; its message reads found / needed / cure. */
+export class GatewayError extends Error {
+  readonly code: ErrorCode;
+  readonly found: string;
+  readonly needed: string | undefined;
+  readonly cure: string | undefined;
+
+  constructor(code: ErrorCode, details: ErrorDetails | string) {
+    const { found, needed, cure, cause }: ErrorDetails = typeof details === 'string' ? { found: details } : details;
+    const parts = [found];
+    if (needed !== undefined) parts.push(`needed: ${needed}`);
+    if (cure !== undefined) parts.push(`cure: ${cure}`);
+    super(parts.join('; '), cause === undefined ? undefined : { cause });
+    this.name = 'GatewayError';
+    this.code = code;
+    this.found = found;
+    this.needed = needed;
+    this.cure = cure;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+}
+
+/** Any thrown value as an Error, for logs and `cause` chains. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
