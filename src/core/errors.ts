@@ -53,6 +53,7 @@ const table = {
     httpStatus: 429,
     sipStatus: 503,
   },
+  ERR_TOO_MANY_READERS: { meaning: 'Too many event sockets are open already.', retryable: true, httpStatus: 429 },
   ERR_RTP_PORTS: {
     meaning: 'Every port of GATEWAY_RTP_PORTS is in use.',
     retryable: true,
@@ -67,6 +68,7 @@ const table = {
   ERR_WAV_INVALID: { meaning: 'The bytes are not a WAV file that can be read.', retryable: false },
   ERR_SIP_TIMEOUT: { meaning: 'The SIP peer did not answer within 64*T1.', retryable: true },
   ERR_SIP_REFUSED: { meaning: 'The SIP peer refused the call.', retryable: false },
+  ERR_SDP_INVALID: { meaning: 'A session description can not be read.', retryable: false, sipStatus: 400 },
   ERR_PLATFORM_AUTH: { meaning: 'The platform refuses the API key.', retryable: false },
   ERR_PLATFORM_WALLET: { meaning: 'The account has no funds or its usage limit is reached.', retryable: false },
   ERR_PLATFORM_RATE: { meaning: 'The platform refuses the request for its rate.', retryable: true },
@@ -87,6 +89,8 @@ const table = {
   },
   ERR_TTS_TORN: { meaning: 'The audio of a reply ended before its end.', retryable: true },
   ERR_TTS_EMPTY: { meaning: 'The platform answered a text with no audio.', retryable: true },
+  ERR_TTS_BACKLOG: { meaning: 'Too many replies wait to be spoken on the call.', retryable: true, httpStatus: 429 },
+  ERR_DEMO: { meaning: 'The demo call did not go as it should.', retryable: false },
   ERR_ABORTED: { meaning: 'The work was given up because nobody waits for it any more.', retryable: false },
 } as const;
 

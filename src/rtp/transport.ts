@@ -67,7 +67,10 @@ export interface FrameSenderOptions {
    * told. May be told in batches.
    */
   readonly onSent: (tag: number, timestamp: number, sentAtMs: number) => void;
-  /** Called about once per `ptimeMs` after the due frames left, so that the owner can top the ring up. */
+  /**
+   * Called about once per `ptimeMs` after the due frames left, so that the owner can top the ring up; also while
+   * paused or without a remote.
+   */
   readonly onTick: (nowMs: number) => void;
 }
 
@@ -86,14 +89,14 @@ export interface FrameSender {
   readonly lastSentMs: number;
   /**
    * Copies one frame in. `timestampStep` is how far the RTP timestamp moves after this frame (0 for all but the last
-   * packet of a telephone-event). `tag` comes back through the tap.
+   * packet of a telephone-event). `tag`, 32 bits unsigned, comes back through the tap.
    *
    * @returns false when the ring is full; nothing was taken.
    */
   write(payload: Uint8Array, payloadType: number, timestampStep: number, flags: number, tag: number): boolean;
   /** Drops every frame that has not left. @returns how many were dropped. */
   flush(): number;
-  /** Stops or restarts sending (hold); the ring is kept. */
+  /** Stops or restarts sending (hold); the ring is kept, the timestamp runs on and the next packet has the marker. */
   setPaused(paused: boolean): void;
   /** Changes packetization from the next frame on (a re-INVITE may change codec or ptime). */
   reconfigure(
@@ -107,7 +110,7 @@ export interface MediaPort {
   /** Datagrams that could not be sent or were lost in a full socket buffer, where the system tells. */
   readonly errors: number;
   receive(onRtp: PacketHandler, onRtcp: PacketHandler): void;
-  /** Where packets go from now on; `undefined` sends nothing. */
+  /** Where packets go from now on; `undefined` sends nothing and, like a pause, keeps the ring. */
   setRemote(rtp: Endpoint | undefined, rtcp: Endpoint | undefined): void;
   /** Starts the paced stream; once per port. */
   startSending(options: FrameSenderOptions): FrameSender;

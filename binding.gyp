@@ -1,0 +1,23 @@
+{
+  "targets": [
+    {
+      "target_name": "hamsa_gateway",
+      "sources": [
+        "native/addon.cc",
+        "native/base64.cc",
+        "native/g711.cc",
+        "native/level.cc",
+        "native/media-thread.cc",
+        "native/media-transport.cc",
+        "native/mirrored-memory.cc",
+        "native/paced-sender.cc",
+        "native/udp-socket.cc"
+      ],
+      "defines": ["NAPI_VERSION=8"],
+      "cflags": ["-Wall", "-Wextra", "-Wshadow", "-fvisibility=hidden"],
+      "cflags_cc": ["-std=c++17"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+      "conditions": [["OS!='linux'", {"type": "none", "sources": []}]]
+    }
+  ]
+}

@@ -1,0 +1,139 @@
+import { VoiceActivity } from '../audio/voice-activity.ts';
+import { Call } from '../call/call.ts';
+import { onTranscript } from '../call/handlers.ts';
+import { CallRegistry } from '../call/registry.ts';
+import { formatHostPort } from '../core/addresses.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import { EventBus } from '../core/events.ts';
+import type { Logger } from '../core/logger.ts';
+import { registerSecret } from '../core/secrets.ts';
+import type { Settings } from '../core/settings-table.ts';
+import type { Leg } from '../ingress/leg.ts';
+import { SipIngress } from '../ingress/sip/sip-ingress.ts';
+import { HttpServer } from '../server/http-server.ts';
+import { Metrics } from '../server/metrics.ts';
+import { measurements } from './measurements.ts';
+import { openMediaTransport } from './media-transport.ts';
+import { SpeechPlatform } from './speech-platform.ts';
+
+/** What is left to calls, transcripts and sockets after a stop was asked for. */
+const GOODBYE_MS = 3500;
+
+export interface GatewayOptions {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+/** The whole gateway: SIP and RTP in front, the platform behind, the HTTP API beside. */
+export class Gateway {
+  readonly events: EventBus;
+  readonly calls: CallRegistry = new CallRegistry();
+  readonly #settings: Settings;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #speech: SpeechPlatform;
+  readonly #sip: SipIngress;
+  readonly #metrics: Metrics;
+  readonly #http: HttpServer;
+  #listening = false;
+  #draining = false;
+
+  /** @throws GatewayError `ERR_KEY_MISSING` - without an API key. */
+  constructor(settings: Settings, options: GatewayOptions) {
+    if (settings.hamsaApiKey === undefined) {
+      throw new GatewayError('ERR_KEY_MISSING', {
+        found: 'no API key',
+        needed: 'HAMSA_API_KEY',
+        cure: 'set it, or run against the local platform with --platform local',
+      });
+    }
+    registerSecret(settings.hamsaApiKey);
+    this.#settings = settings;
+    this.#logger = options.logger;
+    this.#clock = options.clock ?? systemClock;
+    this.events = new EventBus(this.#clock);
+    this.#speech = new SpeechPlatform(settings, settings.hamsaApiKey, this.#clock);
+    this.#sip = new SipIngress({
+      clock: this.#clock,
+      logger: this.#logger,
+      address: settings.gatewaySip,
+      allow: settings.gatewaySipAllow,
+      advertisedAddress: settings.gatewayAdvertisedAddress,
+      transport: openMediaTransport(settings, this.#clock),
+      mediaTimeoutMs: settings.gatewayMediaTimeoutS * 1000,
+      maxCalls: settings.gatewayMaxCalls,
+      onLeg: (leg) => this.#begin(leg),
+    });
+    this.#metrics = new Metrics(
+      measurements({
+        calls: this.calls,
+        speech: this.#speech,
+        sip: this.#sip,
+        eventReaders: () => this.#http.eventReaders,
+      }),
+    );
+    this.#http = new HttpServer({
+      address: settings.gatewayHttp,
+      token: settings.gatewayToken,
+      logger: this.#logger,
+      calls: this.calls,
+      events: this.events,
+      metrics: this.#metrics.registry,
+      readiness: () => this.#readiness(),
+    });
+  }
+
+  /** Binds everything. @returns where it listens: an HTTP URL and SIP addresses. @throws GatewayError `ERR_LISTEN` */
+  async start(): Promise<{ http: string; sip: string[] }> {
+    await VoiceActivity.load();
+    const sip = await this.#sip.listen();
+    const http = await this.#http.listen();
+    this.#listening = true;
+    this.#logger.info({ http, sip: formatHostPort(sip.address, sip.port) }, 'gateway ready');
+    return { http, sip: [`sip:${formatHostPort(sip.address, sip.port)}`] };
+  }
+
+  /** Refuses new calls, says goodbye to running ones, waits a little for their transcripts, closes. Idempotent. */
+  async stop(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#sip.setDraining(true);
+    const deadlineMs = this.#clock.nowMs() + GOODBYE_MS;
+    for (const call of this.calls.active) call.hangup('shutdown');
+    await this.#speech.close(GOODBYE_MS);
+    await this.#sip.close(Math.max(0, deadlineMs - this.#clock.nowMs()));
+    await this.#http.close();
+  }
+
+  #begin(leg: Leg): void {
+    const call = new Call(
+      leg,
+      {
+        clock: this.#clock,
+        events: this.events,
+        logger: this.#logger,
+        transcriber: this.#speech.transcriber,
+        synthesizer: this.#speech.synthesizer,
+        observeLatency: (word, ms) => this.#metrics.observe(word, ms),
+      },
+      {
+        endSilenceMs: this.#settings.gatewayEndSilenceMs,
+        maxCallMs: this.#settings.gatewayMaxCallS * 1000,
+        voice: this.#settings.hamsaVoice,
+        onTranscript: onTranscript(this.#settings.gatewayOnCall),
+        onSettled: (settled) => this.calls.retire(settled),
+      },
+    );
+    this.calls.add(call);
+    void call.start();
+  }
+
+  #readiness(): { notReady: string[]; degraded: boolean } {
+    const notReady: string[] = [];
+    if (!this.#listening) notReady.push('not listening yet');
+    if (this.#draining) notReady.push('draining');
+    if (this.#speech.guard.state.keyRefused) notReady.push('the platform refuses the API key');
+    return { notReady, degraded: this.#speech.degraded };
+  }
+}

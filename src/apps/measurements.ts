@@ -1,0 +1,61 @@
+import type { CallRegistry } from '../call/registry.ts';
+import type { SipIngress } from '../ingress/sip/sip-ingress.ts';
+import type { Measurement } from '../server/metrics.ts';
+import type { SpeechPlatform } from './speech-platform.ts';
+
+export interface MeasuredParts {
+  readonly calls: CallRegistry;
+  readonly speech: SpeechPlatform;
+  readonly sip: SipIngress;
+  eventReaders(): number;
+}
+
+/** Every number of `/metrics` besides the latencies. */
+export function measurements(parts: MeasuredParts): readonly Measurement[] {
+  const { calls, speech, sip } = parts;
+  const stt = () => speech.transcriber.statistics;
+  const tts = () => speech.synthesizer.statistics;
+  const gauge = (name: string, help: string, read: () => number): Measurement => ({
+    name: `hamsa_gateway_${name}`,
+    kind: 'gauge',
+    help,
+    read,
+  });
+  const counter = (name: string, help: string, read: () => number): Measurement => ({
+    name: `hamsa_gateway_${name}_total`,
+    kind: 'counter',
+    help,
+    read,
+  });
+  return [
+    gauge('calls_active', 'calls that are up', () => calls.activeCalls),
+    counter('calls', 'calls since the start', () => calls.totalCalls),
+    gauge('media_ports_open', 'pairs of UDP ports in use', () => sip.openMediaPorts),
+    gauge('event_readers', 'event sockets that are connected', () => parts.eventReaders()),
+    counter('sip_received', 'SIP datagrams from allowed networks', () => sip.counters.received),
+    counter('sip_malformed', 'SIP datagrams that are no SIP message', () => sip.counters.malformed),
+    counter('sip_not_allowed', 'datagrams from networks that are not allowed', () => sip.counters.notAllowed),
+    counter('sip_refused_full', 'requests refused because too much is under way', () => sip.counters.refusedFull),
+    counter('stt_requests', 'utterances sent to the platform', () => stt().requests),
+    counter('stt_retries', 'utterances sent again because a connection was lost', () => stt().retries),
+    counter('stt_refused', 'requests and connections that the platform refused', () => stt().refused),
+    counter('stt_failed', 'utterances that ended in an error', () => stt().failed),
+    counter('stt_reconnects', 'connections opened after one was lost', () => stt().reconnects),
+    gauge('stt_queued', 'utterances that wait', () => stt().queued),
+    gauge('stt_in_flight', 'utterances with the platform', () => stt().inFlight),
+    gauge('stt_sockets', 'connections to the platform', () => stt().sockets),
+    counter('stt_handshakes', 'connections that were begun', () => speech.realtime.attempts),
+    counter(
+      'stt_stray_transcripts',
+      'transcripts that belonged to no request, and were dropped',
+      () => speech.realtime.strayTranscripts,
+    ),
+    counter('stt_markers', 'markers such as [THINKING] in the place of a transcript', () => speech.realtime.markers),
+    counter('tts_requests', 'requests for speech', () => tts().requests),
+    counter('tts_retries', 'requests for speech that were made again', () => tts().retries),
+    counter('tts_failed', 'texts that could not be spoken', () => tts().failed),
+    gauge('account_refused', '1 while the platform refuses the key or the wallet is empty', () =>
+      Number(speech.guard.refusal !== undefined),
+    ),
+  ];
+}

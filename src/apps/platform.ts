@@ -1,0 +1,24 @@
+import { createLogger } from '../core/logger.ts';
+import { registerSecret } from '../core/secrets.ts';
+import { startLocalPlatform } from '../local-platform/server.ts';
+import { readCommandLine } from './command-line.ts';
+import { untilSignal } from './signals.ts';
+
+/** Key of the local platform when none is set. */
+export const LOCAL_KEY = 'local';
+
+/** `hamsa-gateway platform`: the local platform on 127.0.0.1, until a signal. */
+export async function platform(args: readonly string[]): Promise<number> {
+  const { settings, warnings } = readCommandLine(args);
+  const logger = createLogger(settings.gatewayLogLevel);
+  for (const warning of warnings) logger.warn(warning);
+  const apiKey = settings.hamsaApiKey ?? LOCAL_KEY;
+  registerSecret(apiKey);
+  const running = await startLocalPlatform({ port: settings.hamsaLocalPort, apiKey, log: logger });
+  process.stdout.write(
+    `${JSON.stringify({ type: 'ready', http: running.url, ears: running.ears, voice: running.voice })}\n`,
+  );
+  await untilSignal();
+  await running.close();
+  return 0;
+}

@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import type { VoiceActivity } from '../audio/voice-activity.ts';
+import type { Timer } from '../core/clock.ts';
+import { GatewayError, toError } from '../core/errors.ts';
+import type { Capture } from '../ingress/capture.ts';
+import { Segmenter, type SegmenterEvent, type SpeechEnded } from '../speech/segmenter.ts';
+import type { Transcript } from '../speech/transcriber.ts';
+import type { CallServices } from './call.ts';
+import type { Timeline, Turn } from './timeline.ts';
+
+const FRAME_MS = 20;
+/** How often a caller who stopped sending is looked for. */
+const STALL_CHECK_MS = 50;
+/** What a network may hold packets back before their absence counts as silence, on top of the end silence. */
+const STALL_GRACE_MS = 250;
+
+export interface ListenerOptions {
+  readonly endSilenceMs: number;
+  readonly timeline: Timeline;
+  /** Owned: closed with the listener. */
+  readonly voiceActivity: VoiceActivity;
+  /** Told of each transcript that has words, in the order they were spoken. */
+  readonly onTranscript: (text: string, turn: Turn) => void;
+}
+
+/**
+ * The ear of one call: capture → voice activity → utterances → transcriber → events. Every `speech.ended` it emits is
+ * followed by exactly one `transcript.final` or one `error` that names it, in order, also after the call has ended.
+ */
+export class Listener {
+  readonly #callId: string;
+  readonly #capture: Capture;
+  readonly #services: CallServices;
+  readonly #options: ListenerOptions;
+  readonly #segmenter: Segmenter;
+  readonly #frameSamples: number;
+  readonly #stallCheck: Timer;
+  /** Keeps a connection to the platform open while the call lasts. */
+  readonly #coolDown: () => void;
+  #nextSample = 0;
+  #utteranceId = '';
+  #held = false;
+  #closed = false;
+  /** Resolves when every utterance so far has its answer. */
+  #answered: Promise<void> = Promise.resolve();
+
+  constructor(callId: string, capture: Capture, services: CallServices, options: ListenerOptions) {
+    this.#callId = callId;
+    this.#capture = capture;
+    this.#services = services;
+    this.#options = options;
+    this.#frameSamples = (capture.sampleRate * FRAME_MS) / 1000;
+    this.#segmenter = new Segmenter({
+      sampleRate: capture.sampleRate,
+      endSilenceMs: options.endSilenceMs,
+      voice: (frame) => options.voiceActivity.process(frame),
+    });
+    this.#coolDown = services.transcriber.warm();
+    this.#stallCheck = services.clock.every(STALL_CHECK_MS, () => this.#checkStall());
+  }
+
+  onAudio(): void {
+    if (this.#closed) return;
+    const { ring } = this.#capture;
+    while (this.#nextSample + this.#frameSamples <= ring.headSample) {
+      const startSample = this.#nextSample;
+      this.#nextSample += this.#frameSamples;
+      if (!this.#held) this.#take(this.#segmenter.push(ring.view(startSample, this.#nextSample), startSample));
+      ring.release(this.#held ? this.#nextSample : this.#segmenter.retainFromSample);
+    }
+  }
+
+  /** A held caller is not listened to: what arrives is music or nothing. */
+  setHeld(held: boolean): void {
+    if (held) this.#finish();
+    this.#held = held;
+  }
+
+  /** Ends an open utterance. @returns a promise for the answer to the last one. */
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#stallCheck.cancel();
+      this.#finish();
+      this.#closed = true;
+      this.#coolDown();
+      this.#options.voiceActivity.close();
+    }
+    return this.#answered;
+  }
+
+  #finish(): void {
+    for (const event of this.#segmenter.finish()) this.#take(event);
+  }
+
+  /** Ends the utterance of a caller who sends nothing any more, as one with silence suppression does. */
+  #checkStall(): void {
+    const silentMs = this.#services.clock.nowMs() - this.#capture.lastArrivalMs;
+    if (silentMs > this.#options.endSilenceMs + STALL_GRACE_MS) this.#finish();
+  }
+
+  #take(event: SegmenterEvent | undefined): void {
+    if (!event) return;
+    const { events } = this.#services;
+    if (event.type === 'started') {
+      this.#utteranceId = randomUUID();
+      events.emit('speech.started', this.#callId, { utteranceId: this.#utteranceId });
+      return;
+    }
+    this.#transcribe(this.#utteranceId, event);
+  }
+
+  #transcribe(id: string, ended: SpeechEnded): void {
+    const { startSample, lastVoicedSample, isSpeech } = ended;
+    // Speech that goes on to the last packet ends with it, not with the last whole frame.
+    const endSample = ended.endSample === this.#nextSample ? this.#capture.ring.headSample : ended.endSample;
+    const { events, clock, transcriber } = this.#services;
+    const { timeline } = this.#options;
+    const startMs = this.#capture.toMs(startSample);
+    const endMs = this.#capture.toMs(endSample);
+    events.emit('speech.ended', this.#callId, { utteranceId: id, startMs, endMs });
+    const decidedAtMs = clock.nowMs();
+    const voicedMs = this.#capture.arrivalMsOf(lastVoicedSample);
+    const turn = timeline.begin(id, startMs, endMs);
+    timeline.record(turn, 'endpointing', decidedAtMs - voicedMs);
+    const pcm = this.#capture.ring.view(startSample, endSample).slice();
+    const { sampleRate } = this.#capture;
+    const transcript: Promise<Transcript> = isSpeech
+      ? transcriber.submit({ id, callId: this.#callId, pcm, sampleRate, decidedAtMs })
+      : Promise.resolve({ text: '', sttQueueMs: 0, sttMs: 0 });
+    const tell = transcript.then(
+      ({ text, sttQueueMs, sttMs }) => {
+        if (isSpeech) {
+          timeline.record(turn, 'sttQueue', sttQueueMs);
+          timeline.record(turn, 'stt', sttMs);
+        }
+        const latencyMs = Math.max(0, Math.round(clock.nowMs() - voicedMs));
+        return () => {
+          const utterances = [{ id, startMs, endMs }];
+          events.emit('transcript.final', this.#callId, { text, startMs, endMs, latencyMs, utterances });
+          if (text !== '' && !this.#closed) this.#options.onTranscript(text, turn);
+          else timeline.finish(turn);
+        };
+      },
+      (thrown: unknown) => () => {
+        const { code, message, retryable } = asSttError(thrown);
+        events.emit('error', this.#callId, { code, message, retryable, utteranceId: id });
+        timeline.finish(turn);
+      },
+    );
+    this.#answered = this.#answered.then(() => tell).then((run) => run());
+  }
+}
+
+function asSttError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  return new GatewayError('ERR_STT_FAILED', { found: toError(thrown).message, cause: thrown });
+}

@@ -1,0 +1,15 @@
+export { Gateway, type GatewayOptions } from './apps/gateway.ts';
+export { G711, type Law } from './audio/g711.ts';
+export { Resampler, type ResamplerOptions } from './audio/resampler.ts';
+export { Ring, type RingOptions } from './audio/ring.ts';
+export { VoiceActivity } from './audio/voice-activity.ts';
+export { type ErrorCode, ERRORS, GatewayError } from './core/errors.ts';
+export type { EventType, GatewayEvent } from './core/events.ts';
+export { createLogger, type Logger } from './core/logger.ts';
+export { type LoadedSettings, loadSettings, type SettingsSource } from './core/settings.ts';
+export type { Settings } from './core/settings-table.ts';
+export { RtpSession, type RtpSessionOptions } from './rtp/session.ts';
+export { SipUserAgent, type SipUserAgentOptions } from './sip/user-agent.ts';
+export { Segmenter, type SegmenterEvent, type SegmenterOptions } from './speech/segmenter.ts';
+export { Synthesizer, type SynthesizerOptions } from './speech/synthesizer.ts';
+export { Transcriber, type TranscriberOptions } from './speech/transcriber.ts';

@@ -1,0 +1,245 @@
+import { G711 } from '../../audio/g711.ts';
+import type { Clock } from '../../core/clock.ts';
+import { ERRORS, GatewayError } from '../../core/errors.ts';
+import type { CallEndReason } from '../../core/events.ts';
+import type { RtpNegotiation } from '../../rtp/session.ts';
+import { RtpSession } from '../../rtp/session.ts';
+import type { MediaPort, MediaTransport } from '../../rtp/transport.ts';
+import { toEndpoint } from '../../rtp/transport.ts';
+import type { ReinviteReply } from '../../sip/call.ts';
+import type { IncomingCall, Party } from '../../sip/incoming-call.ts';
+import { makeOffer, negotiate, readAnswer } from '../../sip/offer-answer.ts';
+import type { SessionDescription } from '../../sip/sdp.ts';
+import type { RemoteAudio } from '../../sip/sdp-audio.ts';
+import { SdpOrigin } from '../../sip/sdp-origin.ts';
+import { Capture } from '../capture.ts';
+import type { Leg, LegFormat, LegHandlers, LegMedia, LegPlayout } from '../leg.ts';
+
+const CLOCK_RATE = 8000;
+/** Longest utterance, and room for what arrives while it is copied out. */
+const CAPTURE_MS = 17_000;
+const MAX_PACKET_SAMPLES = 2048;
+/** RFC 3551 table 4. Both are understood whatever was agreed on: some callers send the other one. */
+const STATIC_PCMU = 0;
+const STATIC_PCMA = 8;
+
+export interface SipLegOptions {
+  readonly call: IncomingCall;
+  readonly clock: Clock;
+  readonly transport: MediaTransport;
+  /** Our address as the peer reaches it. */
+  readonly localAddress: string;
+  readonly mediaTimeoutMs: number;
+  /** Told once when the leg is gone; `goodbye` settles when the peer has answered our BYE. */
+  readonly onGone: (goodbye: Promise<void>) => void;
+}
+
+/** A SIP call that came in, with its RTP. */
+export class SipLeg implements Leg {
+  readonly ingress = 'sip';
+  readonly from: string;
+  readonly to: string;
+  readonly sipCallId: string;
+  readonly #options: SipLegOptions;
+  readonly #call: IncomingCall;
+  readonly #origin = new SdpOrigin();
+  readonly #scratch = new Int16Array(MAX_PACKET_SAMPLES);
+  #handlers: LegHandlers | undefined;
+  #port: MediaPort | undefined;
+  #session: RtpSession | undefined;
+  #audio: RemoteAudio | undefined;
+  #playout: LegPlayout | undefined;
+  #held = false;
+  #ended = false;
+
+  constructor(options: SipLegOptions) {
+    this.#options = options;
+    this.#call = options.call;
+    this.from = nameOf(options.call.from);
+    this.to = nameOf(options.call.to);
+    this.sipCallId = options.call.callId;
+  }
+
+  async answer(handlers: LegHandlers): Promise<LegMedia> {
+    const call = this.#call;
+    this.#handlers = handlers;
+    call.onCancelled = () => this.#end('cancelled');
+    call.onBye = () => this.#end('caller');
+    call.onFailed = () => this.#end('error');
+    call.onReinvite = (offer) => this.#reinvite(offer);
+    call.onReinviteConfirmed = (answer) => {
+      if (answer) this.#renegotiate(readAnswer(answer));
+    };
+    call.onInfoDigit = (digit, durationMs) => this.#handlers?.onDtmf(digit, durationMs);
+    call.ring();
+    try {
+      this.#port = await this.#options.transport.open();
+      return await this.#accept(this.#port);
+    } catch (thrown) {
+      this.#refuse(thrown);
+      throw thrown;
+    }
+  }
+
+  hangup(reason: CallEndReason): void {
+    this.#end(reason);
+  }
+
+  statistics(): Readonly<Record<string, number>> {
+    const statistics = Object.entries(this.#session?.statistics ?? {});
+    return Object.fromEntries(statistics.filter((entry): entry is [string, number] => typeof entry[1] === 'number'));
+  }
+
+  /** Answers with 200; a caller without an offer gets ours, and media starts with the answer in the ACK. */
+  async #accept(port: MediaPort): Promise<LegMedia> {
+    const call = this.#call;
+    const local = { origin: this.#origin, localAddress: this.#options.localAddress, rtpPort: port.rtpPort };
+    if (call.offer) {
+      const { answerSdp, ...audio } = negotiate(call.offer, local);
+      if (!call.answer(answerSdp)) throw gone();
+      return this.#start(port, audio);
+    }
+    const confirmed = new Promise<SessionDescription>((resolve, reject) => {
+      call.onConfirmed = (answer) => (answer ? resolve(answer) : reject(gone()));
+      call.onFailed = () => {
+        reject(gone());
+        this.#end('error');
+      };
+      call.onBye = () => {
+        reject(gone());
+        this.#end('caller');
+      };
+    });
+    if (!call.answer(makeOffer(local))) throw gone();
+    return this.#start(port, readAnswer(await confirmed));
+  }
+
+  #start(port: MediaPort, audio: RemoteAudio): LegMedia {
+    const { clock, mediaTimeoutMs } = this.#options;
+    const capture = new Capture({
+      sampleRate: CLOCK_RATE,
+      capacityMs: CAPTURE_MS,
+      startMs: clock.nowMs(),
+      onAudio: () => this.#handlers?.onAudio(),
+    });
+    this.#audio = audio;
+    const session = new RtpSession({
+      port,
+      clock,
+      clockRate: CLOCK_RATE,
+      mediaTimeoutMs,
+      ...negotiationOf(audio),
+      events: {
+        onAudio: (payload, payloadType, timestamp, arrivalMs) =>
+          capture.write(this.#decode(payload, payloadType), timestamp, arrivalMs),
+        onDigit: ({ digit, durationMs }) => this.#handlers?.onDtmf(digit, durationMs),
+        onSent: (tag, timestamp, sentAtMs) => this.#playout?.onSent(tag, timestamp, sentAtMs),
+        onTick: (nowMs) => this.#playout?.onTick(nowMs),
+        onMediaTimeout: () => this.#end('mediaTimeout'),
+      },
+    });
+    this.#session = session;
+    this.#setDirection(audio);
+    return {
+      capture,
+      sender: session.sender,
+      format: formatOf(audio),
+      attach: (playout) => {
+        this.#playout = playout;
+      },
+    };
+  }
+
+  /** The samples of one packet, valid until the next one. */
+  #decode(payload: Uint8Array, payloadType: number): Int16Array {
+    const pcm = this.#scratch.subarray(0, payload.length);
+    const { codec } = this.#audio ?? { codec: undefined };
+    const isAlaw = payloadType === codec?.payloadType ? codec.name === 'PCMA' : payloadType === STATIC_PCMA;
+    G711.decode(isAlaw ? 'alaw' : 'ulaw', payload, pcm);
+    return pcm;
+  }
+
+  #reinvite(offer: SessionDescription | undefined): ReinviteReply {
+    const port = this.#port;
+    if (!port || !this.#session) return 491;
+    const local = { origin: this.#origin, localAddress: this.#options.localAddress, rtpPort: port.rtpPort };
+    if (!offer) return makeOffer({ ...local, ptimeMs: this.#audio?.ptimeMs ?? 20 });
+    try {
+      const { answerSdp, ...audio } = negotiate(offer, local);
+      this.#renegotiate(audio);
+      return answerSdp;
+    } catch (thrown) {
+      return thrown instanceof GatewayError ? (ERRORS[thrown.code].sipStatus ?? 500) : 500;
+    }
+  }
+
+  #renegotiate(audio: RemoteAudio): void {
+    const before = this.#audio;
+    this.#audio = audio;
+    this.#session?.renegotiate(negotiationOf(audio));
+    if (before?.codec.name !== audio.codec.name || before.ptimeMs !== audio.ptimeMs) {
+      this.#playout?.reconfigure(formatOf(audio));
+    }
+    this.#setDirection(audio);
+  }
+
+  #setDirection({ direction, remoteRtp }: RemoteAudio): void {
+    const held = direction !== 'sendrecv' || remoteRtp === undefined;
+    this.#session?.setDirection(direction);
+    if (held === this.#held) return;
+    this.#held = held;
+    if (held) this.#handlers?.onHeld();
+    else this.#handlers?.onResumed();
+  }
+
+  /** Refuses an INVITE that could not be answered, with the status that belongs to `thrown`. */
+  #refuse(thrown: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const status = (thrown instanceof GatewayError && ERRORS[thrown.code].sipStatus) || 500;
+    const waiting = this.#call.reject(status, undefined, status === 503 ? { 'Retry-After': '10' } : {});
+    this.#port?.close();
+    this.#options.onGone(waiting ? Promise.resolve() : this.#call.bye());
+  }
+
+  #end(reason: CallEndReason): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#session?.close();
+    this.#port?.close();
+    this.#options.onGone(this.#call.bye());
+    this.#handlers?.onEnded(reason);
+  }
+}
+
+function nameOf({ uri, user }: Party): string {
+  return user ?? uri;
+}
+
+function gone(): GatewayError {
+  return new GatewayError('ERR_WRONG_STATE', { found: 'the caller was gone before the answer' });
+}
+
+function formatOf({ codec, ptimeMs }: RemoteAudio): LegFormat {
+  return { law: codec.name === 'PCMA' ? 'alaw' : 'ulaw', payloadType: codec.payloadType, ptimeMs };
+}
+
+function negotiationOf(audio: RemoteAudio): RtpNegotiation {
+  const { codec, ptimeMs, remoteRtp, remoteRtcp, telephoneEventPayloadType } = audio;
+  const silence = codec.name === 'PCMA' ? G711.ALAW_SILENCE : G711.ULAW_SILENCE;
+  return {
+    remote: remoteRtp && {
+      rtp: toEndpoint(remoteRtp.address, remoteRtp.port),
+      ...(remoteRtcp && { rtcp: toEndpoint(remoteRtcp.address, remoteRtcp.port) }),
+    },
+    payloadTypes: {
+      audio: [codec.payloadType, STATIC_PCMU, STATIC_PCMA],
+      ...(telephoneEventPayloadType !== undefined && { telephoneEvent: telephoneEventPayloadType }),
+    },
+    sending: {
+      ptimeMs,
+      silencePayload: new Uint8Array((CLOCK_RATE * ptimeMs) / 1000).fill(silence),
+      silencePayloadType: codec.payloadType,
+    },
+  };
+}

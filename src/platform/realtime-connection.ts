@@ -1,0 +1,299 @@
+import type { IncomingMessage } from 'node:http';
+import { type RawData, WebSocket } from 'ws';
+import type { Clock, Timer } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import { errorFromAnswer, errorFromClose, errorFromNetwork, errorFromProse, PlatformError } from './platform-errors.ts';
+import type { KeyCarrier, RealtimeAuth } from './realtime-auth.ts';
+import { readRealtimeMessage } from './realtime-frame.ts';
+
+/** Far above any transcript, and bounded. */
+const MAX_MESSAGE_BYTES = 1_048_576;
+const MAX_REFUSAL_BYTES = 4096;
+/** Connecting costs 0.8-1.5 s on the live service. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How long an unproven connection waits for the platform's first word, which may be that the key is refused. */
+const FIRST_WORD_MS = 250;
+/** The platform pings every 30 s; one that does not is pinged instead. */
+const PING_AFTER_MS = 35_000;
+const DEAD_AFTER_MS = 75_000;
+const LIVENESS_CHECK_MS = 5_000;
+/** The platform closes after 60 minutes idle, with the code that also stands for an empty transcript. */
+const MAX_IDLE_MS = 55 * 60_000;
+const CLOSE_GRACE_MS = 2_000;
+
+/** Totals over all connections that share it. */
+export class RealtimeCounters {
+  /** Handshakes that were begun: each may cost a slot of the quota. */
+  attempts = 0;
+  /** Transcripts that belonged to no request, and were dropped. */
+  strayTranscripts = 0;
+  /** Messages that are neither transcripts nor of a known use here, such as audio. */
+  ignoredMessages = 0;
+  /** `[THINKING]` and its like. */
+  markers = 0;
+  /** Connections given up because nothing was heard of the peer. */
+  deadPeers = 0;
+}
+
+export interface RealtimeConnectionOptions {
+  /** `wss://…/v1/realtime/ws`, without the key. */
+  readonly url: string;
+  readonly auth: RealtimeAuth;
+  readonly clock: Clock;
+  readonly counters: RealtimeCounters;
+  /** Told once when an opened connection is gone; without an error when it was closed in good order. */
+  readonly onClosed?: (error: GatewayError | undefined) => void;
+}
+
+interface Request {
+  readonly resolve: (text: string) => void;
+  readonly reject: (error: GatewayError) => void;
+  readonly timer: Timer;
+}
+
+/**
+ * One WebSocket of the platform that carries one utterance at a time.
+ *
+ * Nothing in the protocol joins an answer to its request but that there is only one. Whatever puts that in doubt (a
+ * timeout, an answer nobody asked for) ends the connection: a transcript must never reach another call.
+ */
+export class RealtimeConnection {
+  readonly #clock: Clock;
+  readonly #auth: RealtimeAuth;
+  readonly #carrier: KeyCarrier;
+  readonly #counters: RealtimeCounters;
+  readonly #onClosed: ((error: GatewayError | undefined) => void) | undefined;
+  readonly #socket: WebSocket;
+  readonly #opening: Promise<void>;
+  #settleOpening: { readonly resolve: () => void; readonly reject: (error: GatewayError) => void } | undefined;
+  #openingTimer: Timer;
+  #livenessTimer: Timer | undefined;
+  #request: Request | undefined;
+  /** Why the connection ends, when that is known before the socket tells. */
+  #failure: GatewayError | undefined;
+  #requests = 0;
+  #lastHeardMs = 0;
+  #lastUsedMs = 0;
+
+  private constructor(options: RealtimeConnectionOptions, carrier: KeyCarrier) {
+    this.#clock = options.clock;
+    this.#auth = options.auth;
+    this.#carrier = carrier;
+    this.#counters = options.counters;
+    this.#onClosed = options.onClosed;
+    this.#counters.attempts++;
+    const target = new URL(options.url);
+    if (carrier === 'query') target.searchParams.set('api_key', this.#auth.apiKey);
+    this.#socket = new WebSocket(target, {
+      headers: carrier === 'header' ? { 'X-Api-Key': this.#auth.apiKey } : {},
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE_BYTES,
+    });
+    this.#opening = new Promise((resolve, reject) => {
+      this.#settleOpening = { resolve, reject };
+    });
+    this.#openingTimer = this.#clock.after(HANDSHAKE_TIMEOUT_MS, () =>
+      this.#fail(new PlatformError('ERR_PLATFORM_TIMEOUT', 'the platform did not answer the WebSocket handshake')),
+    );
+    this.#socket
+      .on('open', () => this.#onOpen())
+      .on('message', (data, isBinary) => this.#onMessage(data, isBinary))
+      .on('ping', () => this.#heard())
+      .on('pong', () => this.#heard())
+      .on('unexpected-response', (_request, response) => void this.#onRefusedUpgrade(response))
+      .on('error', (error) => this.#onSocketError(error))
+      .on('close', (code, reason) => this.#onSocketClosed(code, reason.toString()));
+  }
+
+  /**
+   * Connects, with the key in the header or, where that is refused and nothing ever worked, in the query.
+   *
+   * @throws GatewayError `ERR_PLATFORM_*` - the handshake failed, was refused or took longer than 10 s.
+   */
+  static async open(options: RealtimeConnectionOptions): Promise<RealtimeConnection> {
+    const { auth } = options;
+    const carrier = auth.carrier;
+    const connection = new RealtimeConnection(options, carrier);
+    try {
+      await connection.#opening;
+      return connection;
+    } catch (error) {
+      if ((error as GatewayError).code !== 'ERR_PLATFORM_AUTH' || !auth.refused(carrier)) throw error;
+    }
+    const second = new RealtimeConnection(options, 'query');
+    try {
+      await second.#opening;
+      return second;
+    } catch (error) {
+      if ((error as GatewayError).code === 'ERR_PLATFORM_AUTH') auth.refused('query');
+      throw error;
+    }
+  }
+
+  /** Whether a request can be made now. False for good once closed, or idle for so long that the platform may close. */
+  get usable(): boolean {
+    return (
+      this.#socket.readyState === WebSocket.OPEN &&
+      this.#failure === undefined &&
+      this.#request === undefined &&
+      this.#clock.nowMs() - this.#lastUsedMs < MAX_IDLE_MS
+    );
+  }
+
+  /**
+   * Sends one `stt` request and waits for its transcript, which may be empty. `frame` is the whole text message; it is
+   * not changed and may be sent again elsewhere.
+   *
+   * @throws GatewayError `ERR_PLATFORM_TIMEOUT` - no transcript within `timeoutMs`; the connection is closed.
+   * @throws GatewayError `ERR_PLATFORM_UNAVAILABLE` - the connection closed before the transcript came.
+   * @throws GatewayError `ERR_PLATFORM_*` - the platform refused; the connection may still be usable.
+   */
+  transcribe(frame: Buffer, options: { readonly timeoutMs?: number } = {}): Promise<string> {
+    if (!this.usable) {
+      return Promise.reject(new PlatformError('ERR_PLATFORM_UNAVAILABLE', 'the connection is closed or busy'));
+    }
+    return new Promise((resolve, reject) => {
+      const { timeoutMs = 30_000 } = options;
+      const timer = this.#clock.after(timeoutMs, () =>
+        this.#fail(new PlatformError('ERR_PLATFORM_TIMEOUT', `no transcript came within ${timeoutMs} ms`)),
+      );
+      this.#request = { resolve, reject, timer };
+      this.#requests++;
+      this.#lastUsedMs = this.#clock.nowMs();
+      this.#socket.send(frame, { binary: false });
+    });
+  }
+
+  /** Closes in good order, or at once when the peer does not take part. A request in flight is given up. */
+  close(): void {
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    this.#failure ??= new GatewayError('ERR_ABORTED', 'the connection was closed by the gateway');
+    this.#takeRequest()?.reject(this.#failure);
+    this.#socket.close(1000);
+    const grace = this.#clock.after(CLOSE_GRACE_MS, () => this.#socket.terminate());
+    this.#socket.once('close', () => grace.cancel());
+  }
+
+  #heard(): void {
+    this.#lastHeardMs = this.#clock.nowMs();
+  }
+
+  #onOpen(): void {
+    this.#heard();
+    this.#lastUsedMs = this.#clock.nowMs();
+    this.#livenessTimer = this.#clock.every(LIVENESS_CHECK_MS, () => this.#checkLiveness());
+    this.#openingTimer.cancel();
+    if (this.#auth.proven) this.#opened();
+    else this.#openingTimer = this.#clock.after(FIRST_WORD_MS, () => this.#opened());
+  }
+
+  #opened(): void {
+    this.#openingTimer.cancel();
+    this.#settleOpening?.resolve();
+    this.#settleOpening = undefined;
+  }
+
+  #onMessage(data: RawData, isBinary: boolean): void {
+    this.#heard();
+    // Messages are whole Buffers unless `binaryType` says otherwise, which it does not.
+    const message = isBinary ? undefined : readRealtimeMessage((data as Buffer).toString());
+    if (message?.kind === 'error') {
+      this.#onErrorFrame(errorFromProse(message.prose));
+      return;
+    }
+    if (message?.kind === 'transcript') this.#onTranscript(message.text);
+    else if (message?.kind === 'marker') this.#counters.markers++;
+    else if (message?.type !== 'info') this.#counters.ignoredMessages++;
+    this.#opened();
+  }
+
+  #onTranscript(text: string): void {
+    const request = this.#takeRequest();
+    if (request) {
+      this.#auth.accepted(this.#carrier);
+      request.resolve(text);
+      return;
+    }
+    this.#counters.strayTranscripts++;
+    // A greeting does no harm; a second answer to one request shifts all that follow.
+    if (this.#requests > 0) this.#fail(new PlatformError('ERR_PLATFORM_PROTOCOL', 'an answer belongs to no request'));
+  }
+
+  #onErrorFrame(error: PlatformError): void {
+    if (this.#request !== undefined && error.code !== 'ERR_PLATFORM_AUTH') this.#takeRequest()?.reject(error);
+    // Without a request there is no telling what was refused: the key, this connection, or an answer that comes late.
+    else this.#fail(error);
+  }
+
+  /** The upgrade was answered with an ordinary HTTP response. */
+  async #onRefusedUpgrade(response: IncomingMessage): Promise<void> {
+    let body = '';
+    try {
+      for await (const chunk of response) {
+        body += String(chunk);
+        if (body.length > MAX_REFUSAL_BYTES) break;
+      }
+    } catch {
+      // A refusal that is cut short is classified by its status.
+    }
+    this.#fail(
+      errorFromAnswer({ status: response.statusCode ?? 0, headers: response.headers, body }, this.#clock.wallMs()),
+    );
+  }
+
+  #onSocketError(error: Error): void {
+    const broken = String((error as NodeJS.ErrnoException).code).startsWith('WS_ERR_');
+    this.#fail(
+      broken
+        ? new PlatformError('ERR_PLATFORM_PROTOCOL', `the platform broke the WebSocket protocol: ${error.message}`)
+        : errorFromNetwork('the connection to the platform', error),
+    );
+  }
+
+  #onSocketClosed(closeCode: number, reason: string): void {
+    this.#openingTimer.cancel();
+    this.#livenessTimer?.cancel();
+    const orderly = closeCode === 1000 && this.#failure === undefined;
+    const wasOpen = this.#settleOpening === undefined;
+    const failure = this.#failure ?? this.#judgeRefusal(errorFromClose(closeCode, reason), wasOpen);
+    this.#failure = failure;
+    this.#settleOpening?.reject(failure);
+    this.#settleOpening = undefined;
+    const request = this.#takeRequest();
+    // Some utterances without words are answered with a close instead of an empty text.
+    if (orderly) request?.resolve('');
+    else request?.reject(failure);
+    if (wasOpen) this.#onClosed?.(orderly || failure.code === 'ERR_ABORTED' ? undefined : failure);
+  }
+
+  #takeRequest(): Request | undefined {
+    const request = this.#request;
+    this.#request = undefined;
+    request?.timer.cancel();
+    if (request) this.#lastUsedMs = this.#clock.nowMs();
+    return request;
+  }
+
+  /** Ends the connection for `error` at once. */
+  #fail(error: GatewayError): void {
+    this.#failure ??= this.#judgeRefusal(error, this.#settleOpening === undefined);
+    this.#takeRequest()?.reject(this.#failure);
+    this.#socket.terminate();
+  }
+
+  /** A key that is refused only after the opening may still be accepted in the query: not the account's fault yet. */
+  #judgeRefusal(error: GatewayError, wasOpen: boolean): GatewayError {
+    if (!wasOpen || error.code !== 'ERR_PLATFORM_AUTH' || !this.#auth.refused(this.#carrier)) return error;
+    return new PlatformError('ERR_PLATFORM_UNAVAILABLE', 'the key was refused in the header; the query is tried next');
+  }
+
+  #checkLiveness(): void {
+    const silentMs = this.#clock.nowMs() - this.#lastHeardMs;
+    if (silentMs > DEAD_AFTER_MS) {
+      this.#counters.deadPeers++;
+      this.#fail(new PlatformError('ERR_PLATFORM_UNAVAILABLE', 'nothing was heard of the platform for 75 s'));
+    } else if (silentMs > PING_AFTER_MS) {
+      this.#socket.ping();
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import type { SipRequest, SipResponse } from './message.ts';
+import { parseSdp, type SessionDescription } from './sdp.ts';
+
+/**
+ * The session description a message carries; undefined when it has no body.
+ *
+ * @throws GatewayError `ERR_SDP_INVALID` - when the body is none.
+ */
+export function sessionOf(message: SipRequest | SipResponse): SessionDescription | undefined {
+  return message.body.length === 0 ? undefined : parseSdp(bodyText(message));
+}
+
+export function bodyText({ body }: SipRequest | SipResponse): string {
+  return Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8');
+}

@@ -1,0 +1,157 @@
+import type { Clock, Timer } from '../core/clock.ts';
+import { type GatewayError, toError } from '../core/errors.ts';
+import { Backoff } from './backoff.ts';
+
+/** What the transcriber needs of a connection; `RealtimeConnection` is one. */
+export interface SttConnection {
+  /** Whether it is open, idle and fit for a request. */
+  readonly usable: boolean;
+  transcribe(frame: Buffer, options: { readonly timeoutMs: number }): Promise<string>;
+  close(): void;
+}
+
+/** Opens one connection; `onClosed` is told once when it is gone, with an error unless it was closed in good order. */
+export type SttConnect = (onClosed: (error: GatewayError | undefined) => void) => Promise<SttConnection>;
+
+export interface SocketPoolOptions {
+  readonly connect: SttConnect;
+  readonly clock: Clock;
+  readonly maxSockets: number;
+  readonly random?: () => number;
+  /** A socket may have become available, or its turn to be opened has come. */
+  readonly onReady: () => void;
+  /** A connection could not be opened, or was closed for `error`. */
+  readonly onError: (error: Error) => void;
+}
+
+/** One connection and whether it carries a request. */
+export interface PooledSocket {
+  readonly connection: SttConnection;
+  busy: boolean;
+  /** Whether it ever carried a request to its answer. */
+  served: boolean;
+}
+
+/** First wait after a failed attempt, and the longest. */
+const BACKOFF = { baseMs: 500, maxMs: 30_000 };
+
+/**
+ * The connections of the transcriber. They are opened one at a time and only when one is wanted, because each costs a
+ * slot of the quota and the platform cuts audio short when they come in a burst.
+ */
+export class SocketPool {
+  readonly #options: SocketPoolOptions;
+  readonly #backoff: Backoff;
+  readonly #sockets = new Set<PooledSocket>();
+  #connecting = false;
+  #closed = false;
+  #notBeforeMs = 0;
+  #wake: Timer | undefined;
+  /** Lost connections that were not replaced yet. */
+  #lost = 0;
+  #reconnects = 0;
+
+  constructor(options: SocketPoolOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff({ ...BACKOFF, ...(options.random ? { random: options.random } : {}) });
+  }
+
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  get reconnects(): number {
+    return this.#reconnects;
+  }
+
+  /** Attempts in a row that brought no answer. */
+  get failures(): number {
+    return this.#backoff.failures;
+  }
+
+  /** An idle connection, now busy; undefined when there is none. */
+  take(): PooledSocket | undefined {
+    for (const socket of this.#sockets) {
+      if (socket.busy) continue;
+      if (socket.connection.usable) {
+        socket.busy = true;
+        return socket;
+      }
+      this.#sockets.delete(socket);
+      socket.connection.close();
+    }
+    return undefined;
+  }
+
+  /** Gives back a connection that was taken; `served` when its request was answered. */
+  release(socket: PooledSocket, served: boolean): void {
+    socket.busy = false;
+    if (!served) return;
+    socket.served = true;
+    this.#backoff.reset();
+  }
+
+  /** Begins to open one more connection, unless there are enough, one is on its way, or the last attempt was just now. */
+  openAnother(): void {
+    if (this.#closed || this.#connecting || this.#sockets.size >= this.#options.maxSockets) return;
+    const { clock, onReady } = this.#options;
+    const waitMs = this.#notBeforeMs - clock.nowMs();
+    if (waitMs > 0) {
+      this.#wake ??= clock.after(waitMs, () => {
+        this.#wake = undefined;
+        onReady();
+      });
+      return;
+    }
+    void this.#connect();
+  }
+
+  /** Closes all connections, those on their way too. */
+  close(): void {
+    this.#closed = true;
+    this.#wake?.cancel();
+    for (const socket of this.#sockets) socket.connection.close();
+    this.#sockets.clear();
+  }
+
+  async #connect(): Promise<void> {
+    const { connect, onReady, onError } = this.#options;
+    this.#connecting = true;
+    let socket: PooledSocket | undefined;
+    try {
+      const connection = await connect((error) => this.#onClosed(socket, error));
+      if (this.#closed) connection.close();
+      else if (connection.usable) socket = this.#add(connection);
+    } catch (thrown) {
+      this.#holdBack();
+      onError(toError(thrown));
+    } finally {
+      this.#connecting = false;
+    }
+    if (!this.#closed) onReady();
+  }
+
+  #add(connection: SttConnection): PooledSocket {
+    const socket = { connection, busy: false, served: false };
+    this.#sockets.add(socket);
+    if (this.#lost > 0) {
+      this.#lost--;
+      this.#reconnects++;
+    }
+    return socket;
+  }
+
+  #onClosed(socket: PooledSocket | undefined, error: GatewayError | undefined): void {
+    if (this.#closed) return;
+    if (socket) this.#sockets.delete(socket);
+    this.#lost++;
+    // One that did its work may be replaced at once; one that never did is as good as an attempt that failed.
+    if (!socket?.served) this.#holdBack();
+    if (error) this.#options.onError(error);
+    this.#options.onReady();
+  }
+
+  #holdBack(): void {
+    this.#notBeforeMs = this.#options.clock.nowMs() + this.#backoff.nextMs();
+  }
+}

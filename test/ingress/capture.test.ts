@@ -1,0 +1,101 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Capture } from '../../src/ingress/capture.ts';
+
+const test = suite('capture');
+const FRAME = 160;
+
+function frame(value: number): Int16Array {
+  return new Int16Array(FRAME).fill(value);
+}
+
+/** A capture whose reader keeps everything, or with `releases` nothing, of what it is told. */
+function create(releases = false): Capture {
+  const capture: Capture = new Capture({
+    sampleRate: 8000,
+    capacityMs: 20_000,
+    startMs: 1000,
+    onAudio: () => {
+      if (releases) capture.ring.release(capture.ring.headSample);
+    },
+  });
+  return capture;
+}
+
+test('places the first packet by its arrival, counted from the answer', () => {
+  const capture = create();
+  capture.write(frame(7), 50_000, 1120);
+  assert.is(capture.ring.headSample, 120 * 8);
+  assert.is(
+    capture.ring.view(0, 800).every((sample) => sample === 0),
+    true,
+  );
+  assert.is(
+    capture.ring.view(800, 960).every((sample) => sample === 7),
+    true,
+  );
+  assert.is(capture.toMs(960), 120);
+});
+
+test('places further packets by timestamp, whatever their jitter', () => {
+  const capture = create();
+  capture.write(frame(1), 0, 1020);
+  capture.write(frame(2), 160, 1300);
+  capture.write(frame(3), 320, 1300);
+  assert.is(capture.ring.headSample, 480);
+  assert.equal(
+    [...capture.ring.view(0, 480)].filter((_s, i) => i % FRAME === 0),
+    [1, 2, 3],
+  );
+});
+
+test('fills a gap with silence of the right length', () => {
+  const capture = create();
+  capture.write(frame(1), 0, 1020);
+  capture.write(frame(2), 480, 1080);
+  assert.is(capture.ring.headSample, 640);
+  assert.is(
+    capture.ring.view(160, 480).every((sample) => sample === 0),
+    true,
+  );
+});
+
+test('drops what was played already, and keeps the rest of a packet that overlaps', () => {
+  const capture = create();
+  capture.write(frame(1), 0, 1020);
+  capture.write(frame(9), 0, 1021);
+  assert.is(capture.ring.headSample, 160);
+  capture.write(frame(2), 80, 1040);
+  assert.is(capture.ring.headSample, 240);
+  assert.is(capture.ring.view(159, 160)[0], 1);
+  assert.is(capture.ring.view(160, 161)[0], 2);
+});
+
+test('lets its reader make room within a gap that is longer than the ring', () => {
+  const capture = create(true);
+  capture.write(frame(1), 0, 1020);
+  capture.write(frame(2), 8000 * 300, 301_020);
+  assert.is(capture.ring.headSample, 8000 * 300 + FRAME);
+  assert.is(capture.ring.overrunSamples, 0);
+});
+
+test('tells when a sample arrived, freed of the jitter of single packets', () => {
+  const capture = create();
+  capture.write(frame(1), 0, 1025);
+  capture.write(frame(1), 160, 1095);
+  capture.write(frame(1), 320, 1110);
+  capture.write(frame(1), 480, 1085);
+  assert.is(Math.round(capture.arrivalMsOf(capture.ring.headSample)), 1085);
+  assert.is(Math.round(capture.arrivalMsOf(capture.ring.headSample - 320)), 1045);
+});
+
+test('follows a sender whose clock is slow', () => {
+  const capture = create(true);
+  for (let i = 0; i < 3000; i++) {
+    capture.write(frame(1), i * FRAME, 1020 + i * 20.02);
+  }
+  const error = capture.arrivalMsOf(capture.ring.headSample) - (1020 + 2999 * 20.02);
+  assert.ok(Math.abs(error) < 30, `off by ${error} ms`);
+});
+
+test.run();

@@ -1,0 +1,506 @@
+import { setImmediate } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { G711 } from '../../src/audio/g711.ts';
+import { GatewayError } from '../../src/core/errors.ts';
+import type { FrameSender } from '../../src/rtp/transport.ts';
+import { Playout, type PlayoutOptions } from '../../src/speech/playout.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { assertSamples } from '../support/samples.ts';
+
+interface Frame {
+  readonly payload: Uint8Array;
+  readonly payloadType: number;
+  readonly timestampStep: number;
+  readonly tag: number;
+}
+
+const SILENCE = 'silence';
+
+/** A send ring that leaves one frame per {@link FakeSender.send}, and tells the tap at once or in batches. */
+class FakeSender implements FrameSender {
+  readonly capacityFrames = 64;
+  readonly wire: (Frame | typeof SILENCE)[] = [];
+  ring: Frame[] = [];
+  untold: Frame[] = [];
+  /** Whether the tap is told of each frame as it leaves. */
+  tellsAtOnce = true;
+  packetsSent = 0;
+  octetsSent = 0;
+  lastTimestamp = 0;
+  lastSentMs = 0;
+  playout: Playout | undefined;
+
+  get queuedFrames(): number {
+    return this.ring.length;
+  }
+
+  write(payload: Uint8Array, payloadType: number, timestampStep: number, _flags: number, tag: number): boolean {
+    if (this.ring.length === this.capacityFrames) return false;
+    this.ring.push({ payload: payload.slice(), payloadType, timestampStep, tag });
+    return true;
+  }
+
+  flush(): number {
+    const dropped = this.ring.length;
+    this.ring = [];
+    return dropped;
+  }
+
+  setPaused(): void {}
+  reconfigure(): void {}
+
+  /** One deadline: a frame or silence leaves, then the owner is ticked. */
+  send(nowMs: number): void {
+    const frame = this.ring.shift();
+    this.wire.push(frame ?? SILENCE);
+    this.lastSentMs = nowMs;
+    if (frame) this.untold.push(frame);
+    if (this.tellsAtOnce) this.tell();
+    this.playout?.onTick(nowMs);
+  }
+
+  tell(): void {
+    const told = this.untold;
+    this.untold = [];
+    for (const { tag } of told) this.playout?.onSent(tag, 0, this.lastSentMs);
+  }
+}
+
+/** A source whose every chunk the test gives. */
+class FakeSource {
+  signal: AbortSignal | undefined;
+  /** Chunks that the playout has taken. */
+  taken = 0;
+  #chunks: Int16Array[] = [];
+  #end: 'open' | 'done' | Error = 'open';
+  #wake: (() => void) | undefined;
+
+  give(pcm: Int16Array): void {
+    this.#chunks.push(pcm);
+    this.#wake?.();
+  }
+
+  end(error?: Error): void {
+    this.#end = error ?? 'done';
+    this.#wake?.();
+  }
+
+  readonly open = (signal: AbortSignal): AsyncIterable<Int16Array> => {
+    this.signal = signal;
+    return this.#read(signal);
+  };
+
+  async *#read(signal: AbortSignal): AsyncGenerator<Int16Array> {
+    signal.addEventListener('abort', () => this.#wake?.());
+    for (;;) {
+      if (signal.aborted) throw new GatewayError('ERR_ABORTED', 'given up');
+      const chunk = this.#chunks.shift();
+      if (chunk) {
+        this.taken++;
+        yield chunk;
+        continue;
+      }
+      if (this.#end instanceof Error) throw this.#end;
+      if (this.#end === 'done') return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+interface World {
+  readonly clock: FakeClock;
+  readonly sender: FakeSender;
+  readonly playout: Playout;
+  /** What was told, in order: `started a`, `finished a 120`, `failed a 20 ERR_TTS_TORN`. */
+  readonly told: string[];
+  readonly play: (id: string) => FakeSource;
+  /** `frames` deadlines, each followed by a turn of the event loop. */
+  readonly run: (frames: number) => Promise<void>;
+}
+
+function makeWorld(options: Partial<PlayoutOptions> = {}): World {
+  const clock = new FakeClock();
+  const sender = new FakeSender();
+  const told: string[] = [];
+  const playout = new Playout({
+    sender,
+    clock,
+    format: { law: 'ulaw', payloadType: 0, ptimeMs: 20 },
+    onStarted: (id) => told.push(`started ${id}`),
+    onFinished: (id, heardMs) => told.push(`finished ${id} ${heardMs}`),
+    onInterrupted: (id, heardMs) => told.push(`interrupted ${id} ${heardMs}`),
+    onFailed: (id, heardMs, error) => told.push(`failed ${id} ${heardMs} ${error.code}`),
+    ...options,
+  });
+  sender.playout = playout;
+  return {
+    clock,
+    sender,
+    playout,
+    told,
+    play(id) {
+      const source = new FakeSource();
+      playout.play(id, source.open);
+      return source;
+    },
+    async run(frames) {
+      await setImmediate();
+      for (let frame = 0; frame < frames; frame++) {
+        clock.advance(20);
+        sender.send(clock.nowMs());
+        await setImmediate();
+      }
+    },
+  };
+}
+
+/** `ms` of audio that is recognisable at every sample. */
+function audio(ms: number, seed = 1): Int16Array {
+  return Int16Array.from({ length: ms * 8 }, (_, i) => ((i * 7919 + seed * 104_729) % 60_000) - 30_000);
+}
+
+/** µ-law codes of all audio frames that left, silence between them left out. */
+function codesOnWire(sender: FakeSender): number[] {
+  return sender.wire.flatMap((frame) => (frame === SILENCE ? [] : [...frame.payload]));
+}
+
+function ulaw(pcm: Int16Array): Uint8Array {
+  const codes = new Uint8Array(pcm.length);
+  G711.encodeUlaw(pcm, codes);
+  return codes;
+}
+
+const test = suite('playout');
+
+test('plays a reply whole, its last frame filled up with silence', async () => {
+  const { play, run, sender, told } = makeWorld();
+  const pcm = audio(190);
+  const source = play('a');
+  source.give(pcm.subarray(0, 333));
+  source.give(pcm.subarray(333));
+  source.end();
+  await run(12);
+  const expected = new Uint8Array(1600).fill(G711.ULAW_SILENCE);
+  expected.set(ulaw(pcm));
+  assertSamples(codesOnWire(sender), expected);
+  assert.ok(
+    sender.wire.every((frame) => frame === SILENCE || (frame.payload.length === 160 && frame.timestampStep === 160)),
+  );
+  assert.equal(told, ['started a', 'finished a 190']);
+});
+
+test('tells of the start with the times of its way', async () => {
+  const times: number[] = [];
+  const { play, run, clock } = makeWorld({
+    onStarted: (_id, { openedAtMs, firstAudioAtMs, sentAtMs }) => times.push(openedAtMs, firstAudioAtMs, sentAtMs),
+  });
+  const source = play('a');
+  await run(3);
+  clock.advance(5);
+  source.give(audio(200));
+  await run(2);
+  assert.equal(times, [0, 65, 85]);
+});
+
+test('begins when 80 ms are there, or when there will be no more', async () => {
+  const { play, run, sender } = makeWorld();
+  const source = play('a');
+  source.give(audio(79));
+  await run(5);
+  assert.equal(sender.wire, Array(5).fill(SILENCE));
+  source.give(audio(1));
+  await run(1);
+  assert.is(codesOnWire(sender).length, 160);
+  const { play: playShort, run: runShort, sender: shortSender } = makeWorld();
+  const short = playShort('b');
+  short.give(audio(10));
+  short.end();
+  await runShort(1);
+  assert.is(codesOnWire(shortSender).length, 160);
+});
+
+test('fills the ring without waiting for a tick, and leaves room for digits', async () => {
+  const { play, sender } = makeWorld();
+  play('a').give(audio(5_000));
+  await setImmediate();
+  assert.is(sender.queuedFrames, 25);
+});
+
+test('plays A-law and other packet times', async () => {
+  const { play, run, sender } = makeWorld({ format: { law: 'alaw', payloadType: 8, ptimeMs: 30 } });
+  const pcm = audio(100);
+  const source = play('a');
+  source.give(pcm);
+  source.end();
+  await run(5);
+  const expected = new Uint8Array(960).fill(G711.ALAW_SILENCE);
+  G711.encodeAlaw(pcm, expected);
+  assertSamples(codesOnWire(sender), expected);
+  assert.ok(
+    sender.wire.every((frame) => frame === SILENCE || (frame.payloadType === 8 && frame.timestampStep === 240)),
+  );
+});
+
+test('one reply follows the other without a gap, and is opened when the one before has been fetched', async () => {
+  const { play, run, sender, told } = makeWorld();
+  const first = play('a');
+  const second = play('b');
+  first.give(audio(200));
+  await run(2);
+  assert.is(second.signal, undefined);
+  first.end();
+  await setImmediate();
+  assert.ok(second.signal);
+  second.give(audio(200, 2));
+  second.end();
+  await run(18);
+  assertSamples(codesOnWire(sender), [...ulaw(audio(200)), ...ulaw(audio(200, 2))]);
+  assert.not(sender.wire.includes(SILENCE));
+  assert.equal(told, ['started a', 'finished a 200', 'started b', 'finished b 200']);
+});
+
+test('audio that comes too late leaves silence, is buffered anew and counted once', async () => {
+  const { play, run, sender, playout, told } = makeWorld();
+  const pcm = audio(400);
+  const source = play('a');
+  source.give(pcm.subarray(0, 1000));
+  await run(10);
+  // 6 whole frames left; the 40 samples of the next wait for the rest of theirs.
+  assert.equal(
+    sender.wire.map((frame) => frame === SILENCE),
+    [...Array(6).fill(false), ...Array(4).fill(true)],
+  );
+  assert.is(playout.statistics.underruns, 1);
+  source.give(pcm.subarray(1000, 1200));
+  await run(2);
+  assert.is(sender.wire.at(-1), SILENCE);
+  source.give(pcm.subarray(1200));
+  source.end();
+  await run(16);
+  assertSamples(codesOnWire(sender), ulaw(pcm));
+  assert.is(playout.statistics.underruns, 1);
+  assert.equal(told, ['started a', 'finished a 400']);
+});
+
+test('audio that comes between two ticks of an empty ring is no underrun', async () => {
+  const { play, run, sender, playout } = makeWorld();
+  const source = play('a');
+  source.give(audio(80));
+  await run(4);
+  assert.is(sender.queuedFrames, 0);
+  for (let i = 0; i < 10; i++) {
+    source.give(audio(20));
+    await run(1);
+  }
+  assert.not(sender.wire.includes(SILENCE));
+  assert.is(playout.statistics.underruns, 0);
+});
+
+test('the pause between two replies is no underrun', async () => {
+  const { play, run, playout } = makeWorld();
+  const first = play('a');
+  first.give(audio(100));
+  first.end();
+  const second = play('b');
+  await run(20);
+  second.give(audio(100));
+  second.end();
+  await run(20);
+  assert.is(playout.statistics.underruns, 0);
+});
+
+test('a source waits while 30 s are ahead of the ear', async () => {
+  const { play, run, playout, sender } = makeWorld();
+  const source = play('a');
+  for (let second = 0; second < 40; second++) source.give(audio(1_000));
+  await setImmediate();
+  // 30 s of backlog and half a second in the ring.
+  assert.is(source.taken, 31);
+  assert.is(playout.statistics.backlogMs, 30_500);
+  await run(100);
+  assert.is(source.taken, 33);
+  assert.is(sender.wire.length, 100);
+});
+
+test('an interruption silences at once and tells how much was heard of each', async () => {
+  const { play, run, sender, playout, told } = makeWorld();
+  const first = play('a');
+  const second = play('b');
+  first.give(audio(1_000));
+  await run(13);
+  assert.is(playout.interrupt(), 13 * 20);
+  assert.ok(first.signal?.aborted);
+  assert.is(sender.queuedFrames, 0);
+  await run(3);
+  assert.equal(sender.wire.slice(13), Array(3).fill(SILENCE));
+  assert.equal(told, ['started a', 'interrupted a 260', 'interrupted b 0']);
+  assert.is(second.signal, undefined);
+  assert.not(playout.isPlaying);
+  assert.is(playout.interrupt(), 0);
+});
+
+test('an interruption counts frames that left before the tap told of them, and what it tells later changes nothing', async () => {
+  const { play, run, sender, playout, told } = makeWorld();
+  sender.tellsAtOnce = false;
+  play('a').give(audio(1_000));
+  await run(13);
+  assert.equal(told, []);
+  assert.is(playout.interrupt(), 260);
+  sender.tell();
+  assert.equal(told, ['started a', 'interrupted a 260']);
+});
+
+test('a reply that was heard to its end before the interruption is finished, not interrupted', async () => {
+  const { play, run, sender, playout, told } = makeWorld();
+  sender.tellsAtOnce = false;
+  const first = play('a');
+  const second = play('b');
+  first.give(audio(100));
+  first.end();
+  await setImmediate();
+  second.give(audio(1_000));
+  await run(8);
+  assert.is(playout.interrupt(), 60);
+  assert.equal(told, ['started a', 'finished a 100', 'started b', 'interrupted b 60']);
+});
+
+test('plays on after an interruption', async () => {
+  const { play, run, sender, playout, told } = makeWorld();
+  play('a').give(audio(1_000));
+  await run(2);
+  playout.interrupt();
+  const source = play('b');
+  source.give(audio(100, 2));
+  source.end();
+  await run(6);
+  assertSamples(codesOnWire(sender).slice(320), ulaw(audio(100, 2)));
+  assert.equal(told.slice(2), ['started b', 'finished b 100']);
+});
+
+test('a source that ignores the abort plays nothing more and holds nothing up', async () => {
+  const { playout, run, told } = makeWorld();
+  let release: () => void = () => {};
+  playout.play('stubborn', async function* () {
+    await new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    yield audio(500);
+  });
+  await run(1);
+  playout.interrupt();
+  playout.play('b', async function* () {
+    yield audio(100);
+  });
+  await run(3);
+  release();
+  await run(10);
+  assert.equal(told, ['interrupted stubborn 0', 'started b', 'finished b 100']);
+});
+
+test('a source without end that ignores the abort is left', async () => {
+  const { playout, run } = makeWorld();
+  let isLeft = false;
+  let chunks = 0;
+  playout.play('endless', async function* () {
+    try {
+      for (; ; chunks++) {
+        yield audio(1);
+        await setImmediate();
+      }
+    } finally {
+      isLeft = true;
+    }
+  });
+  await run(5);
+  playout.interrupt();
+  const atInterruption = chunks;
+  await run(5);
+  assert.ok(isLeft);
+  assert.ok(chunks <= atInterruption + 1);
+});
+
+test('a torn source is heard to its last sample and then told as failed', async () => {
+  const { play, run, sender, told } = makeWorld();
+  const source = play('a');
+  const next = play('b');
+  source.give(audio(110));
+  await run(2);
+  source.end(new GatewayError('ERR_TTS_TORN', 'the audio broke off'));
+  await setImmediate();
+  next.give(audio(100, 2));
+  next.end();
+  await run(12);
+  assertSamples(codesOnWire(sender).slice(0, 880), ulaw(audio(110)));
+  assert.equal(told, ['started a', 'failed a 110 ERR_TTS_TORN', 'started b', 'finished b 100']);
+});
+
+test('a source without audio fails or finishes in its turn', async () => {
+  const { play, run, told } = makeWorld();
+  const [first, second, third] = [play('a'), play('b'), play('c')];
+  first.give(audio(100));
+  first.end();
+  second.end(new Error('something else'));
+  third.end();
+  await run(4);
+  assert.equal(told, ['started a']);
+  await run(2);
+  assert.equal(told, ['started a', 'finished a 100', 'failed b 0 ERR_TTS_TORN', 'finished c 0']);
+});
+
+test('a re-INVITE in the middle of a reply loses no sample and repeats none', async () => {
+  const { play, run, sender, playout, told } = makeWorld();
+  sender.tellsAtOnce = false;
+  const pcm = audio(1_000);
+  const source = play('a');
+  source.give(pcm);
+  source.end();
+  await run(10);
+  playout.reconfigure({ law: 'alaw', payloadType: 8, ptimeMs: 30 });
+  sender.tell();
+  sender.tellsAtOnce = true;
+  // 800 ms are left: 26 frames of 30 ms and a part of one.
+  await run(26);
+  assert.equal(told, ['started a']);
+  await run(1);
+  const before = sender.wire.slice(0, 10) as Frame[];
+  const after = sender.wire.slice(10).filter((frame) => frame !== SILENCE);
+  assert.ok(before.every(({ payloadType, payload }) => payloadType === 0 && payload.length === 160));
+  assert.ok(after.every(({ payloadType, payload }) => payloadType === 8 && payload.length === 240));
+  const heard = new Int16Array(8160);
+  G711.decodeUlaw(Uint8Array.from(before.flatMap(({ payload }) => [...payload])), heard);
+  G711.decodeAlaw(Uint8Array.from(after.flatMap(({ payload }) => [...payload])), heard.subarray(1600));
+  for (let i = 0; i < pcm.length; i++) {
+    // Both laws together are within one large step of each.
+    assert.ok(Math.abs(heard[i]! - pcm[i]!) <= 1024 + 512, `sample ${i}: ${heard[i]} for ${pcm[i]}`);
+  }
+  assert.equal(told, ['started a', 'finished a 1000']);
+});
+
+test('frames of others in the ring are nobody’s audio', async () => {
+  const { play, run, sender, told } = makeWorld();
+  play('a').give(audio(300));
+  await setImmediate();
+  sender.write(new Uint8Array(4), 101, 160, 0, 0xffff_ffff);
+  await run(16);
+  assert.equal(told, ['started a']);
+});
+
+test('replies beyond 64 are refused, and all after the close', async () => {
+  const { play, playout, told } = makeWorld();
+  for (let i = 0; i < 64; i++) play(`${i}`);
+  assert.throws(
+    () => play('one more'),
+    (error: GatewayError) => error.code === 'ERR_TTS_BACKLOG',
+  );
+  playout.close();
+  assert.is(told.length, 64);
+  assert.throws(
+    () => play('late'),
+    (error: GatewayError) => error.code === 'ERR_WRONG_STATE',
+  );
+});
+
+test.run();
