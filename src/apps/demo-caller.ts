@@ -16,7 +16,7 @@ import { Phone } from './phone.ts';
 const SAMPLE_RATE = 8000;
 /** A reply is over when nothing was heard for so long. */
 const REPLY_OVER_MS = 900;
-const REPLY_WITHIN_MS = 15_000;
+const REPLY_WITHIN_MS = 30_000;
 const POLL_MS = 50;
 
 const [target = '', heardFile = '', ...speechFiles] = process.argv.slice(2);

@@ -122,15 +122,20 @@ function decodeWith(table: Int16Array, codes: Uint8Array, out: Int16Array): void
   for (; i < length; i++) out[i] = table[codes[i]!]!;
 }
 
+/** Codes `pcm` into the first `pcm.length` bytes of `out`. @throws RangeError - if `out` is shorter. */
+type Encode = (pcm: Int16Array, out: Uint8Array) => void;
+/** Expands `codes` into the first `codes.length` samples of `out`. @throws RangeError - if `out` is shorter. */
+type Decode = (codes: Uint8Array, out: Int16Array) => void;
+
 export interface G711Codec {
-  /** Codes `pcm` into the first `pcm.length` bytes of `out`. @throws RangeError - if `out` is shorter. */
-  encode(law: Law, pcm: Int16Array, out: Uint8Array): void;
-  /** Expands `codes` into the first `codes.length` samples of `out`. @throws RangeError - if `out` is shorter. */
-  decode(law: Law, codes: Uint8Array, out: Int16Array): void;
-  encodeUlaw(pcm: Int16Array, out: Uint8Array): void;
-  decodeUlaw(codes: Uint8Array, out: Int16Array): void;
-  encodeAlaw(pcm: Int16Array, out: Uint8Array): void;
-  decodeAlaw(codes: Uint8Array, out: Int16Array): void;
+  /** `encodeUlaw` or `encodeAlaw`. */
+  readonly encode: (law: Law, pcm: Int16Array, out: Uint8Array) => void;
+  /** `decodeUlaw` or `decodeAlaw`. */
+  readonly decode: (law: Law, codes: Uint8Array, out: Int16Array) => void;
+  readonly encodeUlaw: Encode;
+  readonly decodeUlaw: Decode;
+  readonly encodeAlaw: Encode;
+  readonly decodeAlaw: Decode;
   /** The code of sample 0: what a µ-law silence frame is filled with. */
   readonly ULAW_SILENCE: 0xff;
   /** The code of sample 0: what an A-law silence frame is filled with. */

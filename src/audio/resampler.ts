@@ -143,7 +143,7 @@ export class Resampler {
         sum3 += taps[tap + 3]! * window[i + 3]!;
       }
       const rounded = Math.floor(sum0 + sum1 + (sum2 + sum3) + 0.5);
-      output[written++] = rounded > 32767 ? 32767 : rounded < -32768 ? -32768 : rounded;
+      output[written++] = Math.max(-32768, Math.min(32767, rounded));
     }
     this.#position = position - end;
     return written;

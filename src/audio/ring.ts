@@ -28,10 +28,12 @@ const EPOCH_SAMPLES = 2 ** 30;
  * Single-producer, single-consumer ring of 16 bit samples in which every window is one contiguous view.
  *
  * ```
- *  |<----- capacity ----->|<----- capacity ----->|   Position p lives at p % capacity, and again one capacity
- *  |####head     tail#####|####head     tail#####|   further on: a window that wraps in the first half runs on
- *                    ^^^^^^^^^^ a window              into the second.
+ *  |<------ capacity ------>|<------ capacity ------>|
+ *  |#####head      tail#####|#####head      tail#####|     # unread
+ *                       [----------)                       a window that wraps runs on into the second half
  * ```
+ *
+ * Position p lives at p % capacity, and again one capacity further on.
  *
  * Positions are absolute: the n-th sample ever written has position n, whatever was released since. They only grow and
  * are exact to 2^53. One side writes, the other views and releases; the two may be on different worker threads.

@@ -64,7 +64,7 @@ export class VoiceActivity {
   constructor(options: VoiceActivityOptions) {
     const { sampleRate } = options;
     if (!fvad) throw new TypeError('Expected VoiceActivity.load() to be done but received a call before');
-    if (sampleRate !== 8000 && sampleRate !== 16000) {
+    if (![8000, 16000].includes(sampleRate)) {
       throw new RangeError(`Expected 8000 or 16000 for sampleRate but received ${sampleRate}`);
     }
     this.#fvad = fvad;

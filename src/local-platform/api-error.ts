@@ -1,3 +1,5 @@
+import type { z } from 'zod';
+
 /** A refusal as the platform words it. Over HTTP `status` is the answer's; over the socket only `message` is seen. */
 export class ApiError extends Error {
   readonly status: number;
@@ -19,4 +21,9 @@ export function failureBody({ status, message, details }: ApiError): object {
 
 export function successBody(data: unknown): object {
   return { success: true, data };
+}
+
+/** The fields that a schema refused and why, without the values that were sent. */
+export function issuesOf(error: z.ZodError): { path: string; message: string }[] {
+  return error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
 }

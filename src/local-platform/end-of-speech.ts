@@ -3,7 +3,7 @@ export const THINKING = '[THINKING]';
 
 /** Words that an English sentence hardly ever ends with. */
 const UNFINISHED = new Set(
-  'a an the and or but because if when while so that than of for from with without into my your his our their i is are was were am'.split(
+  'a an the and or but because if when while so that than to of for from with without into my your his our their i is are was were am'.split(
     ' ',
   ),
 );

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { ApiError } from './api-error.ts';
-import { issuesOf } from './speech-request.ts';
+import { ApiError, issuesOf } from './api-error.ts';
 
 /** A request that a fault can happen to: on the realtime socket, whose opening is one too, or over HTTP. */
 export type Place = 'connect' | 'stt' | 'tts' | 'http-stt' | 'http-tts' | 'http-tts-stream';

@@ -3,11 +3,11 @@ import type { Clock } from '../core/clock.ts';
 import type { Fault } from './faults.ts';
 import { untilAborted, wait } from './wait.ts';
 
-/** Aborted when nobody waits for the answer any more: the client has gone, or the platform stops. */
-export function goneSignal(reply: FastifyReply, stopping: AbortSignal): AbortSignal {
+/** Aborted when nobody waits for the answer any more. */
+export function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort());
-  return AbortSignal.any([gone.signal, stopping]);
+  return gone.signal;
 }
 
 /** Plays a fault that takes the place of the answer or delays it. @returns whether there is nothing left to answer. */

@@ -16,7 +16,7 @@ const IDLE_MS = 60 * 60_000;
 /** Requests that wait for those before them on the same connection. */
 const MAX_WAITING = 16;
 
-const Message = z.looseObject({ type: z.enum(['stt', 'tts']), payload: z.unknown() });
+const Message = z.looseObject({ type: z.enum(['stt', 'tts']), payload: z.unknown().optional() });
 
 /**
  * Serves one client on the realtime socket: answers its messages one after the other, in their order, until the socket is
@@ -43,7 +43,6 @@ class RealtimeSession {
   start(): void {
     // With the default `binaryType` of ws every message is one Buffer.
     this.#socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
-    this.#socket.on('error', ({ message }) => this.#context.log.debug({ error: message }, 'a realtime socket failed'));
     this.#socket.on('close', () => {
       this.#idle.cancel();
       this.#closed.abort();

@@ -80,7 +80,8 @@ export class RealtimeSocket {
     }
     const fault = faults.take('connect');
     if (fault?.fault === 'delay') await wait(clock, fault.ms, stopping);
-    if (this.#refuseWithFault(fault, connection)) return;
+    if (stopping.aborted) connection.destroy();
+    if (connection.destroyed || this.#refuseWithFault(fault, connection)) return;
     this.#open(request, connection, head, headers, (socket) => {
       serveRealtime(socket, this.#context);
       if (fault?.fault === 'close') socket.close(fault.code, fault.reason);
@@ -114,7 +115,10 @@ export class RealtimeSocket {
       for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
     };
     this.#server.once('headers', addHeaders);
-    this.#server.handleUpgrade(request, connection, head, opened);
+    this.#server.handleUpgrade(request, connection, head, (socket) => {
+      socket.on('error', ({ message }) => this.#context.log.debug({ error: message }, 'a realtime socket failed'));
+      opened(socket);
+    });
     this.#server.off('headers', addHeaders);
   }
 }

@@ -14,6 +14,8 @@ import { realtimeSttRoutes } from './routes/realtime-stt.ts';
 import { realtimeTtsRoutes } from './routes/realtime-tts.ts';
 
 const MAX_BODY_BYTES = 8 << 20;
+/** How long a client may take to send its request. */
+const REQUEST_WITHIN_MS = 60_000;
 
 export interface LocalPlatformOptions {
   /** Default 127.0.0.1. */
@@ -85,7 +87,7 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
 
 function buildApp(context: PlatformContext): FastifyInstance {
   const { clock, log } = context;
-  const app = fastify({ forceCloseConnections: true, bodyLimit: MAX_BODY_BYTES });
+  const app = fastify({ forceCloseConnections: true, bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_WITHIN_MS });
 
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
@@ -107,6 +109,9 @@ function buildApp(context: PlatformContext): FastifyInstance {
     const { method, routeOptions } = request;
     const tookMs = Math.round(reply.elapsedTime);
     log.debug({ method, route: routeOptions.url ?? null, status: reply.statusCode, tookMs }, 'answered');
+  });
+  app.addHook('onRequestAbort', async ({ method, routeOptions }) => {
+    log.debug({ method, route: routeOptions.url ?? null }, 'the client went away');
   });
 
   app.register(async (known) => {
@@ -132,6 +137,7 @@ function buildApp(context: PlatformContext): FastifyInstance {
 function refusalOf(thrown: FastifyError, log: PlatformLog): ApiError {
   const { statusCode = 500 } = thrown;
   if (statusCode < 500) return new ApiError(statusCode, thrown.message);
+  if (thrown.name === 'AbortError') return new ApiError(503, 'The request was given up');
   log.error({ error: thrown.message }, 'a request failed');
   return new ApiError(500, 'Internal server error');
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { G711 } from '../audio/g711.ts';
 import { Resampler } from '../audio/resampler.ts';
 import type { WavFormat } from '../audio/wav.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, issuesOf } from './api-error.ts';
 import { ENGINE_SAMPLE_RATE } from './engines/engine.ts';
 
 const MAX_TEXT_CHARACTERS = 2000;
@@ -38,12 +38,7 @@ export function readSpeechRequest(body: unknown, message: string): SpeechRequest
   return { text: data.text, format, sampleRate: format === 'mulaw' || data.sampleRate === '8k' ? 8000 : 16_000 };
 }
 
-/** What is wrong, without the values that were sent. */
-export function issuesOf(error: z.ZodError): { path: string; message: string }[] {
-  return error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
-}
-
-/** Samples of the engine (mono at 16 kHz) as the request wants them. May be a view of `pcm`. */
+/** Samples of the engine (mono at 16 kHz) as the request wants them. */
 export function encodeSpeech(pcm: Int16Array, { format, sampleRate }: SpeechFormat): Uint8Array {
   const samples = Resampler.resample(pcm, ENGINE_SAMPLE_RATE, sampleRate);
   if (format === 'linear16') return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);

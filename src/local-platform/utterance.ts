@@ -2,7 +2,7 @@ import { Resampler } from '../audio/resampler.ts';
 import { parseWav, type Wav, wavToPcm } from '../audio/wav.ts';
 import { z } from 'zod';
 import { GatewayError } from '../core/errors.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, issuesOf } from './api-error.ts';
 import { ENGINE_SAMPLE_RATE } from './engines/engine.ts';
 
 /** Longest utterance; the engines' time and memory follow from it. */
@@ -29,9 +29,10 @@ export interface Utterance {
 
 /** Reads the payload of an `stt` request. @throws ApiError 400. */
 export function readUtterance(payload: unknown): Utterance {
-  const { success, data } = SttPayload.safeParse(payload);
-  if (!success || (data.audioBase64 === undefined) === (data.audioList === undefined)) {
-    throw new ApiError(400, 'Invalid payload', { needed: 'audioBase64 or audioList, not both' });
+  const { success, data, error } = SttPayload.safeParse(payload);
+  if (!success) throw new ApiError(400, 'Invalid payload', { issues: issuesOf(error) });
+  if ((data.audioBase64 === undefined) === (data.audioList === undefined)) {
+    throw new ApiError(400, 'Invalid payload', { needed: 'either audioBase64 or audioList' });
   }
   const { samples, sampleRate } =
     data.audioBase64 === undefined

@@ -34,8 +34,8 @@ const CURES: Partial<Record<PlatformErrorCode, string>> = {
 
 /**
  * What the platform's prose means, first match wins: over the socket there is nothing else to go by. A usage limit is
- * an empty wallet although it arrives as 429, and "Error generating …" is the platform's failure whatever its engine
- * said.
+ * an empty wallet although it arrives as 429, and "Error generating …" is the platform's failure even where its engine
+ * complains of a key or a payload.
  */
 const PROSE: readonly (readonly [RegExp, PlatformErrorCode])[] = [
   [/usage limit|insufficient (?:funds|balance|credits?)|payment required/i, 'ERR_PLATFORM_WALLET'],
@@ -66,14 +66,17 @@ export function errorFromProse(prose: string): PlatformError {
   return new PlatformError(classifyProse(prose) ?? 'ERR_PLATFORM_PROTOCOL', `the platform answered ${quote(prose)}`);
 }
 
-/** The error of a realtime socket that was closed: 4001 is the key, 4003 the wallet, all others are its availability. */
+/** 4500 is an authentication service that failed, which says nothing about the key. */
+const CLOSE_CODES: Readonly<Record<number, PlatformErrorCode>> = {
+  1001: 'ERR_PLATFORM_UNAVAILABLE',
+  4001: 'ERR_PLATFORM_AUTH',
+  4003: 'ERR_PLATFORM_WALLET',
+  4500: 'ERR_PLATFORM_UNAVAILABLE',
+};
+
+/** The error of a realtime socket that was closed: by its code, else by its reason, else it is unavailable. */
 export function errorFromClose(closeCode: number, reason: string): PlatformError {
-  const code =
-    closeCode === 4001
-      ? 'ERR_PLATFORM_AUTH'
-      : closeCode === 4003
-        ? 'ERR_PLATFORM_WALLET'
-        : (closeCode !== 4500 && classifyProse(reason)) || 'ERR_PLATFORM_UNAVAILABLE';
+  const code = CLOSE_CODES[closeCode] ?? classifyProse(reason) ?? 'ERR_PLATFORM_UNAVAILABLE';
   const words = reason === '' ? '' : ` ${quote(reason)}`;
   return new PlatformError(code, `the platform closed the socket with ${closeCode}${words}`, { status: closeCode });
 }

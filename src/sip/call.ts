@@ -1,19 +1,15 @@
 import { randomInt } from 'node:crypto';
-import type { Timer } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { acknowledger } from './acknowledge.ts';
 import type { AgentContext } from './agent-context.ts';
 import { AnswerRetransmission } from './answer-retransmission.ts';
-import { ACCEPT_SDP, ALLOW, RETRY_LATER, SDP_CONTENT, SUPPORTED } from './capabilities.ts';
-import type { ClientFailure } from './client-transaction.ts';
+import { ALLOW, CAPABILITIES, RETRY_LATER, SDP_CONTENT, SUPPORTED } from './capabilities.ts';
 import type { Dialog } from './dialog.ts';
 import { readDtmfRelay } from './dtmf-relay.ts';
-import type { SipRequest, SipResponse } from './message.ts';
-import { SipRefusedError } from './refused-error.ts';
-import type { OutgoingRequest } from './request.ts';
+import type { SipRequest } from './message.ts';
+import { OutgoingReinvite } from './outgoing-reinvite.ts';
 import type { SessionDescription } from './sdp.ts';
 import { InviteServerTransaction, type ServerTransaction } from './server-transaction.ts';
-import { bodyText, sessionOf } from './session-body.ts';
+import { bodyText, readOffer, sessionOf } from './session-body.ts';
 
 /** Why a call ended that neither side hung up. */
 export type CallFailure =
@@ -27,9 +23,6 @@ export type CallFailure =
 /** A session description, or the status (300-699) that refuses. */
 export type ReinviteReply = string | number;
 
-/** How often a re-INVITE that met the peer's own (491) is tried again. */
-const MAX_GLARE_RETRIES = 4;
-
 /** An answer of ours that waits for its ACK. */
 interface Unacknowledged {
   readonly cseqNumber: number;
@@ -37,16 +30,6 @@ interface Unacknowledged {
   /** Whether we made the offer, so that the ACK brings the answer. */
   readonly awaitsAnswer: boolean;
   readonly onConfirmed: (answer: SessionDescription | undefined) => void;
-}
-
-interface Reinvite {
-  readonly offer: string;
-  readonly resolve: (answer: string) => void;
-  readonly reject: (error: GatewayError) => void;
-  retriesLeft: number;
-  /** `waiting`: met the peer's and starts again soon. */
-  state: 'sent' | 'waiting';
-  timer?: Timer;
 }
 
 /**
@@ -71,7 +54,7 @@ export abstract class Call {
   readonly #isCaller: boolean;
   #ended = false;
   #unacknowledged: Unacknowledged | undefined;
-  #reinvite: Reinvite | undefined;
+  #reinvite: OutgoingReinvite | undefined;
   #bye: { readonly done: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(agent: AgentContext, dialog: Dialog, isCaller: boolean) {
@@ -120,10 +103,18 @@ export abstract class Call {
       const error = new GatewayError('ERR_WRONG_STATE', 'a call that is not established or is being changed');
       return Promise.reject(error);
     }
-    return new Promise((resolve, reject) => {
-      this.#reinvite = { offer, resolve, reject, retriesLeft: MAX_GLARE_RETRIES, state: 'sent' };
-      this.#sendReinvite(this.#reinvite);
+    this.#reinvite = new OutgoingReinvite({
+      agent: this.agent,
+      dialog: this.dialog,
+      offer,
+      isCaller: this.#isCaller,
+      isBusy: () => this.#unacknowledged !== undefined,
+      onLost: () => this.#fail('peer-lost'),
+      onSettled: () => {
+        this.#reinvite = undefined;
+      },
     });
+    return this.#reinvite.result;
   }
 
   /** A request of the peer within the dialog; a method that is served, in a transaction of its own. */
@@ -131,10 +122,10 @@ export abstract class Call {
     const { request } = transaction;
     if (!this.dialog.accept(request)) transaction.respond(500);
     else if (request.method === 'BYE') this.#receiveBye(transaction);
-    else if (this.#ended) transaction.respond(481);
+    else if (this.#ended || this.#bye !== undefined) transaction.respond(481);
     else if (transaction instanceof InviteServerTransaction) this.#receiveReinvite(transaction);
     else if (request.method === 'INFO') this.#receiveInfo(transaction);
-    else transaction.respond(200, { fields: [ALLOW, ACCEPT_SDP, SUPPORTED] });
+    else transaction.respond(200, { fields: CAPABILITIES });
   }
 
   /** An ACK of the peer within the dialog. */
@@ -210,22 +201,17 @@ export abstract class Call {
       transaction.respond(500, { fields });
       return;
     }
-    if (this.#reinvite?.state === 'sent' || this.#unacknowledged !== undefined) {
+    if (this.#reinvite?.pending || this.#unacknowledged !== undefined) {
       transaction.respond(491);
       return;
     }
-    let offer: SessionDescription | undefined;
-    try {
-      offer = sessionOf(transaction.request);
-    } catch {
-      transaction.respond(400, { reason: 'Bad Session Description' });
-      return;
-    }
+    const body = readOffer(transaction);
+    if (body === undefined) return;
     let reply: ReinviteReply = 500;
-    const understood = this.agent.guard(() => {
-      reply = this.onReinvite(offer);
+    this.agent.guard(() => {
+      reply = this.onReinvite(body.offer);
     });
-    this.#answerReinvite(transaction, offer, understood ? reply : 500);
+    this.#answerReinvite(transaction, body.offer, reply);
   }
 
   #answerReinvite(
@@ -262,57 +248,6 @@ export abstract class Call {
     else this.#fail('no-ack');
   }
 
-  #sendReinvite(reinvite: Reinvite): void {
-    reinvite.state = 'sent';
-    const fields = [this.dialog.contact(), ALLOW, SDP_CONTENT];
-    const request = this.dialog.request('INVITE', fields, Buffer.from(reinvite.offer, 'utf8'));
-    this.#sendInvite(request, reinvite);
-  }
-
-  #sendInvite(request: OutgoingRequest, reinvite: Reinvite): void {
-    let acknowledge: (() => void) | undefined;
-    this.agent.transactions.sendInvite(request, {
-      onResponse: (response) => {
-        const { status } = response;
-        if (acknowledge !== undefined) acknowledge();
-        else if (status >= 200 && status < 300) {
-          this.dialog.refreshTarget(response);
-          acknowledge = acknowledger(this.agent, this.dialog, response);
-          acknowledge();
-          this.#settleReinvite(reinvite, () => reinvite.resolve(bodyText(response)));
-        } else if (status >= 300) this.#reinviteRefused(reinvite, response);
-      },
-      onFailure: (reason) => this.#reinviteFailed(reinvite, reason),
-    });
-  }
-
-  #reinviteRefused(reinvite: Reinvite, { status, reason }: SipResponse): void {
-    if (status === 491 && reinvite.retriesLeft > 0 && !this.#ended) {
-      reinvite.retriesLeft--;
-      reinvite.state = 'waiting';
-      // Whoever chose the Call-ID waits longer, in units of 10 ms (RFC 3261 section 14.1).
-      const delayMs = 10 * (this.#isCaller ? randomInt(210, 401) : randomInt(0, 201));
-      reinvite.timer = this.agent.clock.after(delayMs, () => this.#sendReinvite(reinvite));
-      return;
-    }
-    this.#settleReinvite(reinvite, () => reinvite.reject(new SipRefusedError(status, reason)));
-    if (status === 481 || status === 408) this.#fail('peer-lost');
-  }
-
-  #reinviteFailed(reinvite: Reinvite, reason: ClientFailure): void {
-    const error =
-      reason === 'timeout'
-        ? new GatewayError('ERR_SIP_TIMEOUT', 'a re-INVITE without an answer')
-        : new SipRefusedError(503, 'the re-INVITE could not be sent');
-    this.#settleReinvite(reinvite, () => reinvite.reject(error));
-    if (reason === 'timeout') this.#fail('peer-lost');
-  }
-
-  #settleReinvite(reinvite: Reinvite, settle: () => void): void {
-    if (this.#reinvite === reinvite) this.#reinvite = undefined;
-    settle();
-  }
-
   #fail(reason: CallFailure): void {
     if (this.#ended || this.#bye !== undefined) return;
     this.#sendBye();
@@ -342,10 +277,7 @@ export abstract class Call {
   #stop(): void {
     this.#ended = true;
     this.#stopRetransmission();
-    const reinvite = this.#reinvite;
-    this.#reinvite = undefined;
-    reinvite?.timer?.cancel();
-    reinvite?.reject(new GatewayError('ERR_WRONG_STATE', 'a call that ended while it was being changed'));
+    this.#reinvite?.abandon();
   }
 
   #stopRetransmission(): void {

@@ -25,5 +25,7 @@ export const ACCEPT_DTMF: HeaderField = { name: 'Accept', value: DTMF_RELAY_TYPE
 export const SDP_CONTENT: HeaderField = { name: 'Content-Type', value: SDP_TYPE };
 /** No extension of SIP is needed or offered. */
 export const SUPPORTED: HeaderField = { name: 'Supported', value: '' };
+/** What a 2xx to OPTIONS tells (RFC 3261 section 11.2). */
+export const CAPABILITIES: readonly HeaderField[] = [ALLOW, ACCEPT_SDP, SUPPORTED];
 /** Seconds after which a refused peer may try again. */
 export const RETRY_LATER: HeaderField = { name: 'Retry-After', value: '10' };

@@ -43,6 +43,7 @@ export class Transactions {
   /** Requests outside dialogs by what stays the same when a request is forked (RFC 3261 section 8.2.2.2). */
   readonly #initial = new Map<string, ServerTransaction>();
 
+  #closed = false;
   readonly #userAgentField: readonly HeaderField[];
   readonly #serverField: readonly HeaderField[];
 
@@ -132,6 +133,7 @@ export class Transactions {
 
   /** Ends all; who waits for a response is told `closed`. */
   close(): void {
+    this.#closed = true;
     for (const transaction of this.#server.values()) transaction.terminate();
     for (const transaction of this.#client.values()) transaction.fail('closed');
   }
@@ -156,7 +158,8 @@ export class Transactions {
       onTerminated: () => this.#client.delete(key),
     });
     this.#client.set(key, transaction);
-    transaction.start();
+    if (this.#closed) transaction.fail('closed');
+    else transaction.start();
     return transaction;
   }
 }

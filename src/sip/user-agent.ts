@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { Call } from './call.ts';
-import { ACCEPT_SDP, ALLOW, RETRY_LATER, SUPPORTED } from './capabilities.ts';
+import { CAPABILITIES, RETRY_LATER } from './capabilities.ts';
 import { CidrList } from './cidr.ts';
 import { newCounters, type SipCounters } from './counters.ts';
 import { newTag } from './identifiers.ts';
@@ -20,9 +20,8 @@ import type { OutgoingCall } from './outgoing-call.ts';
 import { parseMessage } from './parse.ts';
 import { type CallOptions, placeCall } from './place-call.ts';
 import { type Answerable, buildResponse, type ResponseOptions } from './response.ts';
-import type { SessionDescription } from './sdp.ts';
 import { InviteServerTransaction, type ServerTransaction } from './server-transaction.ts';
-import { sessionOf } from './session-body.ts';
+import { readOffer } from './session-body.ts';
 import type { SocketAddress } from './socket-address.ts';
 import { Transactions } from './transactions.ts';
 import type { SendDatagram, SipTransport } from './transport.ts';
@@ -241,7 +240,7 @@ export class SipUserAgent {
       else call.receiveRequest(transaction);
     } else if (transaction instanceof InviteServerTransaction) this.#serveInvite(transaction);
     else if (request.method !== 'OPTIONS') transaction.respond(481);
-    else if (!this.#refuseDraining(transaction)) transaction.respond(200, { fields: [ALLOW, ACCEPT_SDP, SUPPORTED] });
+    else if (!this.#refuseDraining(transaction)) transaction.respond(200, { fields: CAPABILITIES });
   }
 
   #serveInvite(transaction: InviteServerTransaction): void {
@@ -251,18 +250,16 @@ export class SipUserAgent {
       transaction.respond(503, { fields: [RETRY_LATER] });
       return;
     }
-    let offer: SessionDescription | undefined;
-    try {
-      offer = sessionOf(transaction.request);
-    } catch {
-      transaction.respond(400, { reason: 'Bad Session Description' });
-      return;
-    }
+    const body = readOffer(transaction);
+    if (body === undefined) return;
     transaction.respond(100);
-    const local = this.#localFor(transaction.source.address);
-    const call = new IncomingCall(this.#context, transaction, local, offer);
-    const taken = this.#guard(() => this.#options.onInvite(call));
-    if (!taken && !call.reject(500)) void call.bye();
+    const taken = this.#guard(() => {
+      const local = this.#localFor(transaction.source.address);
+      this.#options.onInvite(new IncomingCall(this.#context, transaction, local, body.offer));
+    });
+    if (taken) return;
+    transaction.respond(500);
+    void this.#calls.get(transaction.localTag)?.bye();
   }
 
   #refuseDraining(transaction: ServerTransaction): boolean {
@@ -307,13 +304,21 @@ export class SipUserAgent {
       return true;
     } catch (error) {
       this.#counters.applicationErrors++;
-      this.#options.onError?.(toError(error));
+      this.#tell(error);
       return false;
     }
   }
 
   #noteDefect(error: unknown): void {
     this.#counters.internalErrors++;
-    this.#options.onError?.(toError(error));
+    this.#tell(error);
+  }
+
+  #tell(error: unknown): void {
+    try {
+      this.#options.onError?.(toError(error));
+    } catch {
+      this.#counters.applicationErrors++;
+    }
   }
 }

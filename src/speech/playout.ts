@@ -122,7 +122,7 @@ export class Playout {
   }
 
   /**
-   * Silences the caller's ear now: drops what has not left, and every playback.
+   * Silences the caller's ear now: drops what has not left (digits behind it as well), and every playback.
    *
    * @returns how much was heard of the playback that was speaking, in ms.
    */
@@ -195,6 +195,7 @@ export class Playout {
     try {
       for await (const pcm of playback.source(signal)) {
         if (signal.aborted) return;
+        if (pcm.length === 0) continue;
         playback.firstAudioAtMs ??= clock.nowMs();
         playback.audio.append(this.#format.law, pcm);
         this.#fill();
@@ -281,7 +282,9 @@ export class Playout {
    * tells later bear a tag nobody knows any more.
    */
   #takeBack(): void {
-    let droppedSamples = this.#sender.flush() * this.#frame.length;
+    // Without audio of this playout in it, the ring belongs to others.
+    const isMine = this.#queue.some(({ writtenSample, heardSample }) => writtenSample > heardSample);
+    let droppedSamples = isMine ? this.#sender.flush() * this.#frame.length : 0;
     for (const playback of this.#queue.toReversed()) {
       const dropped = Math.min(droppedSamples, playback.writtenSample - playback.heardSample);
       droppedSamples -= dropped;

@@ -118,17 +118,24 @@ export class SocketPool {
     const { connect, onReady, onError } = this.#options;
     this.#connecting = true;
     let socket: PooledSocket | undefined;
+    let isGone = false;
+    let isClosing = false;
     try {
-      const connection = await connect((error) => this.#onClosed(socket, error));
+      const connection = await connect((error) => {
+        isGone = true;
+        this.#onClosed(socket, error);
+      });
       if (this.#closed) connection.close();
       else if (connection.usable) socket = this.#add(connection);
+      else isClosing = !isGone;
     } catch (thrown) {
       this.#holdBack();
       onError(toError(thrown));
     } finally {
       this.#connecting = false;
     }
-    if (!this.#closed) onReady();
+    // One that is being closed already says why in a moment: whether to try again depends on that.
+    if (!this.#closed && !isClosing) onReady();
   }
 
   #add(connection: SttConnection): PooledSocket {

@@ -293,9 +293,13 @@ export class Transcriber {
     this.#obstacle = error;
     this.#countRefusal(error);
     this.#options.guard.failed(error, this.#options.clock.nowMs());
-    const probe = this.#waiting.find((job) => job.isProbe);
-    if (isAccountError(error) && probe) this.#reject(probe, error);
     if (error instanceof PlatformError && error.code === 'ERR_PLATFORM_RATE') this.#pause(error);
+    if (!(error instanceof GatewayError) || error.retryable) return;
+    // What no further attempt can mend is told now, not when the utterances have waited in vain.
+    for (const job of this.#waiting.splice(0)) {
+      if (isAccountError(error)) this.#reject(job, error);
+      else this.#fail(job, error);
+    }
   }
 
   #countRefusal(error: Error): void {

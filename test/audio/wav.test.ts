@@ -243,6 +243,14 @@ test('the sniffer waits byte by byte and knows the promised length', () => {
   assert.is(header.dataBytes, PCM.byteLength);
 });
 
+test('the sniffer takes no size that was only written for want of a better one for a promise', () => {
+  for (const size of [0, 0x7ffff000, 0xffffffff]) {
+    const { result } = sniff(riff([LINEAR_8K, chunk('data', bytesOf(PCM), size)]), []);
+    assert.ok(typeof result === 'object');
+    assert.is(result.dataBytes, undefined);
+  }
+});
+
 test('bare samples are told at the first byte that can not be a header', () => {
   assert.is(sniff(Uint8Array.of(0), []).result, 'notWav');
   assert.is(sniff(Uint8Array.from(text('RIF')), [1, 2]).result, 'needMore');

@@ -1,56 +1,14 @@
 // timeout: 240 s
-import { readFileSync } from 'node:fs';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseWav, wavToPcm } from '../../src/audio/wav.ts';
+import { untilSettled, withGateway } from '../support/call-bench.ts';
 import { needs } from '../support/needs.ts';
 import { readPcapAudio } from '../support/pcap-audio.ts';
-import { ScriptedPlatform } from '../support/scripted-platform.ts';
-import { type ServedGateway, serveGateway } from '../support/serve.ts';
 import { sipp } from '../support/sipp.ts';
 import { audiblePart, locateEnds } from '../support/wav-compare.ts';
 
-const KEY = 'sk_live_planted_key_for_calls';
 const PCAPS = '/usr/share/sip-tester';
-
-interface Bench {
-  readonly platform: ScriptedPlatform;
-  readonly gateway: ServedGateway;
-}
-
-async function withGateway(env: Readonly<Record<string, string>>, use: (bench: Bench) => Promise<void>): Promise<void> {
-  const platform = await ScriptedPlatform.start();
-  const gateway = await serveGateway({ HAMSA_API_KEY: KEY, HAMSA_BASE_URL: platform.baseUrl, ...env });
-  try {
-    await use({ platform, gateway });
-    checkEvents(gateway);
-    assert.not.match(gateway.log(), KEY, 'the key is in the log');
-  } finally {
-    await gateway.stop();
-    await platform.close();
-  }
-}
-
-const schema = JSON.parse(
-  readFileSync(new URL('../../src/core/events.schema.json', import.meta.url), 'utf8'),
-) as object;
-const matchesSchema = new Ajv2020().compile(schema);
-
-/** Every event is as the schema says, and every `speech.ended` has its one answer. */
-function checkEvents(gateway: ServedGateway): void {
-  for (const event of gateway.events) assert.ok(matchesSchema(event), JSON.stringify([event, matchesSchema.errors]));
-  const answers = [
-    ...gateway.ofType('transcript.final').flatMap(({ utterances }) => utterances.map(({ id }) => id)),
-    ...gateway.ofType('error').flatMap(({ utteranceId }) => utteranceId ?? []),
-  ];
-  const ended = gateway.ofType('speech.ended').map(({ utteranceId }) => utteranceId);
-  assert.equal(answers.sort(), [...ended].sort());
-}
-
-function answersOf(gateway: ServedGateway): number {
-  return gateway.ofType('transcript.final').length + gateway.ofType('error').filter((e) => e.utteranceId).length;
-}
 
 const play = (pcap: string, codec: string, waitMs: number, ptimeMs = 30) => ({
   scenario: 'play-pcap',
@@ -73,8 +31,7 @@ if (needs('calls from sipp', 'sipp')) {
       const { sip } = gateway;
       const spoken = readPcapAudio(`${PCAPS}/g711a.pcap`);
       await sipp({ ...play('g711a.pcap', '8 0', spoken.length / 8 + 1500), target: sip });
-      await gateway.until('the end of the call', () => gateway.ofType('call.ended').length === 1);
-      await gateway.until('all answers', () => answersOf(gateway) === gateway.ofType('speech.ended').length);
+      await untilSettled(gateway, 1);
       const [started] = gateway.ofType('call.started');
       assert.is(started?.ingress, 'sip');
       assert.is(started?.from, 'caller');

@@ -1,3 +1,4 @@
+// timeout: 300 s
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BuiltInEars, BuiltInVoice } from '../../src/local-platform/engines/built-in.ts';

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { createLogger } from '../../src/core/logger.ts';
 import { type LocalPlatform, type LocalPlatformOptions, startLocalPlatform } from '../../src/local-platform/server.ts';
 
@@ -7,9 +8,9 @@ export interface TestPlatform extends LocalPlatform {
   /** Everything it logged so far, as it was written. */
   readonly lines: readonly string[];
   /** A request with the key; `body` is sent as JSON. */
-  post(path: string, body: unknown, init?: RequestInit): Promise<Response>;
+  readonly post: (path: string, body: unknown, init?: RequestInit) => Promise<Response>;
   /** Adds faults. @throws if the platform refuses them. */
-  fault(...faults: readonly object[]): Promise<void>;
+  readonly fault: (...faults: readonly object[]) => Promise<void>;
 }
 
 /** The local platform on a free port, with the built-in engines unless told otherwise. */
@@ -28,7 +29,7 @@ export async function startPlatform(options: Partial<LocalPlatformOptions> = {})
     ...platform,
     lines,
     post,
-    async fault(...faults) {
+    fault: async (...faults) => {
       const answer = await post('/__control/faults', { faults });
       if (answer.status !== 200) throw new Error(`The platform refused the faults: ${await answer.text()}`);
     },
@@ -45,5 +46,14 @@ export async function withPlatform(
     await run(platform);
   } finally {
     await platform.close();
+  }
+}
+
+/** Lets the event loop turn until `holds` does. @throws if it does not within 20 s. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const giveUpAtMs = performance.now() + 20_000;
+  while (!holds()) {
+    if (performance.now() > giveUpAtMs) throw new Error(`Not within 20 s: ${what}`);
+    await setTimeout(1);
   }
 }

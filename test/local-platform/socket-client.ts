@@ -24,7 +24,7 @@ export class SocketClient {
     });
     socket.on('error', () => {});
     socket.on('message', (data, isBinary) => {
-      this.#received.push(isBinary ? (data as Buffer) : data.toString());
+      this.#received.push(isBinary ? (data as Buffer) : (data as Buffer).toString());
       this.#wake();
     });
   }
@@ -48,7 +48,9 @@ export class SocketClient {
   }
 
   /** The answer to a handshake that the server refuses. */
-  static async refused(url: string): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
+  static async refused(
+    url: string,
+  ): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/realtime/ws`, { headers: { 'X-Api-Key': KEY } });
     const [request, response] = (await once(socket, 'unexpected-response')) as [
       import('node:http').ClientRequest,

@@ -226,6 +226,17 @@ test('bye() before the ACK waits for it', async () => {
   await agent.close();
 });
 
+test('after bye() nothing is told, even while it waits for the ACK', async () => {
+  const { wire, call, events, inDialog, agent } = await waitingCall();
+  call.answer(OFFER);
+  void call.bye();
+  wire.take();
+  wire.receive(inDialog('INFO', { contentType: 'application/dtmf-relay', body: 'Signal=1' }));
+  assert.equal(wire.takeStartLines(), ['SIP/2.0 481 Call/Transaction Does Not Exist']);
+  assert.equal(events, []);
+  await agent.close();
+});
+
 test('bye() before the ACK is sent after 64*T1 when none comes', async () => {
   const { wire, clock, call, events, agent } = await waitingCall();
   call.answer(OFFER);
@@ -297,10 +308,33 @@ test('a next hop that has a name is the host that the INVITE came from', async (
   await agent.close();
 });
 
-test('a caller behind NAT is reached where its INVITE came from', async () => {
-  const { wire, call, agent } = await answeredCall({ via: 'Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKnat;rport' });
+test('a caller behind NAT is reached where its INVITE came from, at the Request-URI it gave', async () => {
+  const contact = 'sip:alice@10.0.0.1:5060';
+  const { wire, call, agent } = await answeredCall({
+    via: 'Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKnat;rport',
+    contact,
+  });
   void call.bye();
-  assert.equal(wire.take()[0]!.destination, PEER);
+  const [bye] = wire.take();
+  assert.ok(bye!.text.startsWith(`BYE ${contact} SIP/2.0\r\n`));
+  assert.equal(bye!.destination, PEER);
+  await agent.close();
+});
+
+test('a proxy that records its route is the next hop even when its Via names another address', async () => {
+  const { wire, call, agent } = await answeredCall({
+    via: 'Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKproxy;rport',
+    extra: ['Record-Route: <sip:203.0.113.1:5080;lr>'],
+  });
+  void call.bye();
+  assert.equal(wire.take()[0]!.destination, { address: '203.0.113.1', port: 5080 });
+  await agent.close();
+});
+
+test('a caller that is where it says is reached at its Contact', async () => {
+  const { wire, call, agent } = await answeredCall({ contact: 'sip:alice@192.0.2.8:5099' });
+  void call.bye();
+  assert.equal(wire.take()[0]!.destination, { address: '192.0.2.8', port: 5099 });
   await agent.close();
 });
 
@@ -436,6 +470,19 @@ test('an advertised address that can not be told refuses the call with 500', asy
   });
   wire.receive(invite());
   assert.equal(wire.takeStartLines(), ['SIP/2.0 100 Trying', 'SIP/2.0 500 Server Internal Error']);
+  assert.is(agent.counters.applicationErrors, 1);
+  assert.is(agent.counters.internalErrors, 0);
+  await agent.close();
+});
+
+test('an onError that throws is counted as well', async () => {
+  const fail = (): never => {
+    throw new Error('bug');
+  };
+  const { wire, agent } = await startAgent({ onInvite: fail, onError: fail });
+  wire.receive(invite());
+  assert.equal(wire.takeStartLines(), ['SIP/2.0 100 Trying', 'SIP/2.0 500 Server Internal Error']);
+  assert.is(agent.counters.applicationErrors, 2);
   await agent.close();
 });
 

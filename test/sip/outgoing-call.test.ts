@@ -128,6 +128,17 @@ test('a refusal is acknowledged within the transaction and rejects with its stat
   await agent.close();
 });
 
+test('a refusal after the answer, which no peer may send, changes nothing', async () => {
+  const { wire, invite, result, agent } = await calling();
+  wire.receive(reply(invite, 200, { toTag: 'bob', extra: CONTACT, body: ANSWER }));
+  wire.take();
+  wire.receive(reply(invite, 486, { toTag: 'bob' }));
+  wire.receive(reply(invite, 180, { toTag: 'bob' }));
+  assert.equal(wire.take(), []);
+  assert.not((await result).ended);
+  await agent.close();
+});
+
 test('the first 2xx of a forked call wins; the others are acknowledged and hung up', async () => {
   const { wire, invite, result, agent } = await calling();
   wire.receive(reply(invite, 180, { toTag: 'desk' }));

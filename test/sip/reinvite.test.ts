@@ -73,11 +73,7 @@ test('with a body that is no SDP gets 400', async () => {
 test('moves the Contact that later requests go to', async () => {
   const { wire, call, inDialog, agent } = await answeredCall();
   call.onReinvite = () => ANSWER;
-  const text = inDialog('INVITE', { body: OFFER }).replace(
-    /Contact: .*\r\n/,
-    'Contact: <sip:alice@192.0.2.99:5099>\r\n',
-  );
-  wire.receive(text);
+  wire.receive(inDialog('INVITE', { body: OFFER, contact: 'sip:alice@192.0.2.99:5099' }));
   wire.receive(inDialog('ACK', { cseq: 2 }));
   wire.take();
   void call.bye();
@@ -191,6 +187,25 @@ test('that collides is tried again by the caller within 2.1-4 s', async () => {
   assert.equal(wire.take(), []);
   clock.advance(1_901);
   assert.ok(wire.take()[0]!.text.startsWith('INVITE '));
+  await agent.close();
+});
+
+test('that collides waits on while an answer of ours is not acknowledged', async () => {
+  const { wire, clock, call, inDialog, agent } = await answeredCall();
+  call.onReinvite = () => ANSWER;
+  call.reinvite(ANSWER).catch(() => {});
+  wire.receive(reply(wire.takeOne(), 491));
+  wire.receive(inDialog('INVITE'));
+  const numbers = (): (string | undefined)[] =>
+    wire
+      .take()
+      .filter(({ text }) => text.startsWith('INVITE '))
+      .map(({ text }) => header(text, 'CSeq'));
+  clock.advance(20_000);
+  assert.equal(numbers(), []);
+  wire.receive(inDialog('ACK', { cseq: 2, body: OFFER }));
+  clock.advance(2_000);
+  assert.equal([...new Set(numbers())], ['2 INVITE']);
   await agent.close();
 });
 

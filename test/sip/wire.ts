@@ -147,6 +147,8 @@ export interface MessageOptions {
   readonly fromTag?: string;
   readonly toTag?: string;
   readonly cseq?: number;
+  /** URI of the Contact of an INVITE. */
+  readonly contact?: string;
   /** Lines without their ends. */
   readonly extra?: readonly string[];
   readonly body?: string | undefined;
@@ -163,7 +165,7 @@ export function request(options: MessageOptions = {}): string {
     cseq = 1,
   } = options;
   const branch = options.branch ?? `z9hG4bKtest${++serial}`;
-  const { extra = [], contentType = 'application/sdp', toTag } = options;
+  const { extra = [], contentType = 'application/sdp', contact = 'sip:alice@192.0.2.7:5070', toTag } = options;
   const text = options.body ?? '';
   return [
     `${method} ${uri} SIP/2.0`,
@@ -173,7 +175,7 @@ export function request(options: MessageOptions = {}): string {
     `To: <sip:gateway@198.51.100.1>${toTag === undefined ? '' : `;tag=${toTag}`}`,
     `Call-ID: ${callId}`,
     `CSeq: ${cseq} ${method}`,
-    ...(method === 'INVITE' ? ['Contact: <sip:alice@192.0.2.7:5070>'] : []),
+    ...(method === 'INVITE' ? [`Contact: <${contact}>`] : []),
     ...(text === '' ? [] : [`Content-Type: ${contentType}`]),
     ...extra,
     `Content-Length: ${Buffer.byteLength(text)}`,

@@ -488,6 +488,18 @@ test('frames of others in the ring are nobody’s audio', async () => {
   assert.equal(told, ['started a']);
 });
 
+test('an interruption of nothing leaves what others wrote to the ring', async () => {
+  const { play, run, sender, playout } = makeWorld();
+  const source = play('a');
+  source.give(new Int16Array(0));
+  source.give(audio(100));
+  source.end();
+  await run(6);
+  sender.write(new Uint8Array(4), 101, 160, 0, 0xffff_ffff);
+  assert.is(playout.interrupt(), 0);
+  assert.is(sender.queuedFrames, 1);
+});
+
 test('replies beyond 64 are refused, and all after the close', async () => {
   const { play, playout, told } = makeWorld();
   for (let i = 0; i < 64; i++) play(`${i}`);

@@ -359,6 +359,30 @@ test('a key refused while connecting rejects all that wait, and nothing connects
   assert.is(await results[0], 'ERR_SHUTTING_DOWN');
 });
 
+test('a connection refused for what it is fails all that wait at once', async () => {
+  const { submit, refusals } = makeWorld();
+  const notFound = new PlatformError('ERR_PLATFORM_REQUEST', 'the platform answered 404');
+  refusals.push(notFound);
+  const results = [submit('a'), submit('b', 'other')].map(rejection);
+  for (const error of await Promise.all(results)) {
+    assert.is((error as GatewayError).code, 'ERR_STT_FAILED');
+    assert.is(error.cause, notFound);
+  }
+});
+
+test('a probe that is refused while connecting gets the refusal, and the gate stays closed', async () => {
+  const { submit, settle, refusals, clock, guard } = makeWorld();
+  const key = new PlatformError('ERR_PLATFORM_AUTH', 'the platform answered 401');
+  refusals.push(key, key);
+  assert.is(await rejection(submit('a')), key);
+  clock.advance(60_000);
+  const probe = rejection(submit('b'));
+  await settle();
+  assert.is(await probe, key);
+  assert.is(await rejection(submit('c')), key);
+  assert.ok(guard.state.keyRefused);
+});
+
 test('after 60 s one utterance probes the account, and its success opens the gate', async () => {
   const { submit, settle, connections, clock, guard } = makeWorld();
   const refused = codeOf(submit('a'));

@@ -17,43 +17,49 @@ export interface Engines {
 
 /** A real engine is taken only after it has done a small piece of work: a program without its model is none. */
 export async function chooseEngines(choice: EngineChoice, log: Pick<Logger, 'warn'>): Promise<Engines> {
-  const real = choice === 'auto' ? await Promise.all([realEars(log), realVoice(log)]) : [];
-  const sentences = real[0] && real[1] ? [] : loadSentences();
-  return { ears: real[0] ?? new BuiltInEars(sentences), voice: real[1] ?? new BuiltInVoice(sentences) };
+  const [realEars, realVoice] = choice === 'auto' ? await Promise.all([findEars(log), findVoice(log)]) : [];
+  const sentences = realEars && realVoice ? [] : loadSentences();
+  return { ears: realEars ?? new BuiltInEars(sentences), voice: realVoice ?? new BuiltInVoice(sentences) };
 }
 
-async function realEars(log: Pick<Logger, 'warn'>): Promise<Ears | undefined> {
-  const cure = 'apt-get install pocketsphinx pocketsphinx-en-us';
-  const program = findProgram('pocketsphinx_batch');
-  if (program === undefined) {
-    log.warn({ cure }, 'pocketsphinx_batch is not installed: the ears know only the sentences of fixtures/speech');
-    return undefined;
-  }
-  const ears = new PocketsphinxEars(program);
-  try {
-    await ears.transcribe(new Int16Array(ENGINE_SAMPLE_RATE / 10), new AbortController().signal);
+const never = new AbortController().signal;
+
+function findEars(log: Pick<Logger, 'warn'>): Promise<Ears | undefined> {
+  const packages = 'pocketsphinx pocketsphinx-en-us';
+  return tryProgram('pocketsphinx_batch', packages, log, async (path) => {
+    const ears = new PocketsphinxEars(path);
+    await ears.transcribe(new Int16Array(ENGINE_SAMPLE_RATE / 10), never);
     return ears;
-  } catch (thrown) {
-    const found = toError(thrown).message;
-    log.warn({ found, cure }, 'pocketsphinx does not work: the ears know only the sentences of fixtures/speech');
-    return undefined;
-  }
+  });
 }
 
-async function realVoice(log: Pick<Logger, 'warn'>): Promise<Voice | undefined> {
-  const cure = 'apt-get install flite espeak-ng';
-  const flite = findProgram('flite');
-  if (flite === undefined) {
-    log.warn({ cure }, 'flite is not installed: the voice knows only the sentences of fixtures/speech');
-    return undefined;
-  }
-  const voice = new FliteVoice({ flite, espeak: findProgram('espeak-ng') });
-  try {
-    await voice.speak('yes', new AbortController().signal);
+function findVoice(log: Pick<Logger, 'warn'>): Promise<Voice | undefined> {
+  return tryProgram('flite', 'flite espeak-ng', log, async (flite) => {
+    const voice = new FliteVoice({ flite, espeak: findProgram('espeak-ng') });
+    await voice.speak('yes', never);
     return voice;
-  } catch (thrown) {
-    const found = toError(thrown).message;
-    log.warn({ found, cure }, 'flite does not work: the voice knows only the sentences of fixtures/speech');
-    return undefined;
+  });
+}
+
+/** @returns what `start` makes of the program; undefined, with a warning, if it is missing or does not work. */
+async function tryProgram<Engine>(
+  program: string,
+  packages: string,
+  log: Pick<Logger, 'warn'>,
+  start: (path: string) => Promise<Engine>,
+): Promise<Engine | undefined> {
+  let found = `${program} is not installed`;
+  const path = findProgram(program);
+  if (path !== undefined) {
+    try {
+      return await start(path);
+    } catch (thrown) {
+      found = toError(thrown).message;
+    }
   }
+  log.warn(
+    { found, cure: `apt-get install ${packages}` },
+    'a built-in engine, which knows only the sentences of fixtures/speech, takes its place',
+  );
+  return undefined;
 }

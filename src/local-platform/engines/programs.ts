@@ -43,12 +43,11 @@ export async function runProgram(path: string, args: readonly string[], signal: 
   const result = await new Promise<string>((resolve) => {
     const child = spawn(limited[0]!, limited.slice(1), {
       stdio: ['ignore', 'ignore', 'pipe'],
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIME_LIMIT_S * 1000)]),
+      signal,
+      timeout: TIME_LIMIT_S * 1000,
       killSignal: 'SIGKILL',
     });
-    child.on('error', (error) =>
-      resolve(error.name === 'AbortError' ? `stopped after ${TIME_LIMIT_S} s` : error.message),
-    );
+    child.on('error', (error) => resolve(error.message));
     child.on('close', (code, killedBy) => resolve(code === 0 ? '' : `exit ${code ?? killedBy}`));
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       complaint = (complaint + text).slice(-MAX_COMPLAINT_CHARACTERS);

@@ -8,7 +8,7 @@ import { readUtterance } from '../utterance.ts';
 /** `POST /v1/realtime/stt`: one utterance in, its text out. */
 export function realtimeSttRoutes(app: FastifyInstance, context: PlatformContext): void {
   app.post('/v1/realtime/stt', async (request, reply) => {
-    const signal = goneSignal(reply, context.stopping);
+    const signal = goneSignal(reply);
     const fault = context.faults.take('http-stt');
     if (await answerWithFault(fault, reply, context.clock, signal)) return reply;
     const text = await hear(context, 'http-stt', readUtterance(request.body), signal);

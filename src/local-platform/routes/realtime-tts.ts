@@ -13,10 +13,10 @@ const INVALID = 'Request validation failed';
 
 /** `POST /v1/realtime/tts` (a WAV file at once) and `POST /v1/realtime/tts-stream` (bare samples as they come). */
 export function realtimeTtsRoutes(app: FastifyInstance, context: PlatformContext): void {
-  const { faults, clock, stopping } = context;
+  const { faults, clock } = context;
 
   app.post('/v1/realtime/tts', async (request, reply) => {
-    const signal = goneSignal(reply, stopping);
+    const signal = goneSignal(reply);
     const fault = faults.take('http-tts');
     if (await answerWithFault(fault, reply, clock, signal)) return reply;
     const wanted = readSpeechRequest(request.body, INVALID);
@@ -31,7 +31,7 @@ export function realtimeTtsRoutes(app: FastifyInstance, context: PlatformContext
   });
 
   app.post('/v1/realtime/tts-stream', async (request, reply) => {
-    const signal = goneSignal(reply, stopping);
+    const signal = goneSignal(reply);
     const fault = faults.take('http-tts-stream');
     if (await answerWithFault(fault, reply, clock, signal)) return reply;
     const wanted = readSpeechRequest(request.body, INVALID);
