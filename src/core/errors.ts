@@ -73,6 +73,12 @@ const table = {
   ERR_PLATFORM_WALLET: { meaning: 'The account has no funds or its usage limit is reached.', retryable: false },
   ERR_PLATFORM_RATE: { meaning: 'The platform refuses the request for its rate.', retryable: true },
   ERR_PLATFORM_REQUEST: { meaning: 'The platform refuses the request itself.', retryable: false },
+  ERR_PLATFORM_PERMISSION: { meaning: 'The API key lacks the permission for this.', retryable: false },
+  ERR_PLATFORM_NOT_FOUND: { meaning: 'The platform has nothing of that id.', retryable: false },
+  ERR_PLATFORM_OVERSIZE: { meaning: 'The platform answered more than is read of an answer.', retryable: false },
+  ERR_PLATFORM_CIRCUIT: { meaning: 'The platform keeps failing and is left alone for a while.', retryable: true },
+  ERR_PLATFORM_BACKLOG: { meaning: 'Too many requests wait for the platform already.', retryable: true },
+  ERR_PLATFORM_JOB: { meaning: 'A job of the platform ended without a result.', retryable: false },
   ERR_PLATFORM_UNAVAILABLE: {
     meaning: 'The platform can not be reached, closed the connection or answered 5xx.',
     retryable: true,
@@ -90,6 +96,7 @@ const table = {
   ERR_TTS_TORN: { meaning: 'The audio of a reply ended before its end.', retryable: true },
   ERR_TTS_EMPTY: { meaning: 'The platform answered a text with no audio.', retryable: true },
   ERR_TTS_BACKLOG: { meaning: 'Too many replies wait to be spoken on the call.', retryable: true, httpStatus: 429 },
+  ERR_STORE: { meaning: 'The embedded store can not be opened, read or written.', retryable: false },
   ERR_DEMO: { meaning: 'The demo call did not go as it should.', retryable: false },
   ERR_ABORTED: { meaning: 'The work was given up because nobody waits for it any more.', retryable: false },
 } as const;

@@ -43,7 +43,7 @@ if (needs('calls from baresip', 'baresip') && needs('Asterisk prompts', 'pockets
   test('every prompt reaches the platform whole, once and in order, and every reply is heard whole', async () => {
     const prompts = ['vm-intro', 'queue-thankyou', 'vm-youhave'].map(prompt);
     const replies = ['vm-goodbye', 'tt-weasels', 'demo-thanks'].map(prompt);
-    const pause = new Int16Array(5 * SECOND);
+    const pause = new Int16Array(7 * SECOND);
     const folder = mkdtempSync(join(tmpdir(), 'caller-'));
     const speech = join(folder, 'speech.wav');
     const said = concatenate(pause.subarray(0, SECOND), ...prompts.flatMap((pcm) => [pcm, pause]));

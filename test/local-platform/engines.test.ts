@@ -13,7 +13,7 @@ import { findProgram, inScratchFolder, runProgram } from '../../src/local-platfo
 import { WorkQueue } from '../../src/local-platform/engines/work-queue.ts';
 import { readUtterance } from '../../src/local-platform/utterance.ts';
 import { needs } from '../support/needs.ts';
-import { startPlatform, withPlatform } from './platform.ts';
+import { startPlatform, until, withPlatform } from './platform.ts';
 import { SocketClient } from './socket-client.ts';
 import { amplified, noise, overTelephone, padded, SENTENCES, ulawWav, wav16 } from './sound.ts';
 
@@ -184,9 +184,9 @@ if (needs('pocketsphinx hears', 'pocketsphinx_batch')) {
     const before = scratchFolders();
     const long = padded(SENTENCES[0]!.pcm, 20_000, 20_000).map((sample, index) => sample + (index % 7) * 300);
     client.send({ type: 'stt', payload: { audioBase64: ulawWav(long) } });
-    while (scratchFolders().length === before.length) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until('the decoder has begun', () => scratchFolders().length > before.length);
     client.socket.terminate();
-    while (scratchFolders().length > before.length) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until('its folder is gone', () => scratchFolders().length === before.length);
     assert.not.match(platform.lines.join(''), '"heard"');
     await platform.close();
   });
