@@ -59,7 +59,7 @@ export class EventSocket {
       reader.on('pong', () => this.#alive.add(reader));
       reader.on('error', () => reader.terminate());
       reader.on('message', (data, isBinary) =>
-        this.#send(reader, JSON.stringify(answer(isBinary ? '' : String(data)))),
+        this.#send(reader, JSON.stringify(answer(isBinary ? '' : (data as Buffer).toString()))),
       );
     });
   }

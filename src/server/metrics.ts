@@ -6,7 +6,7 @@ export interface Measurement {
   readonly name: string;
   readonly kind: 'counter' | 'gauge';
   readonly help: string;
-  read(): number;
+  readonly read: () => number;
 }
 
 const LATENCY_BUCKETS_S = [0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30];
