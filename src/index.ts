@@ -1,4 +1,5 @@
 export { Gateway, type GatewayOptions } from './apps/gateway.ts';
+export { Concealer, type ConcealerOptions } from './audio/concealer.ts';
 export { G711, type Law } from './audio/g711.ts';
 export { Resampler, type ResamplerOptions } from './audio/resampler.ts';
 export { Ring, type RingOptions } from './audio/ring.ts';
@@ -8,6 +9,7 @@ export type { EventType, GatewayEvent } from './core/events.ts';
 export { createLogger, type Logger } from './core/logger.ts';
 export { type LoadedSettings, loadSettings, type SettingsSource } from './core/settings.ts';
 export type { Settings } from './core/settings-table.ts';
+export { JitterBuffer, type JitterBufferOptions } from './rtp/jitter-buffer.ts';
 export { RtpSession, type RtpSessionOptions } from './rtp/session.ts';
 export { SipUserAgent, type SipUserAgentOptions } from './sip/user-agent.ts';
 export { Segmenter, type SegmenterEvent, type SegmenterOptions } from './speech/segmenter.ts';
