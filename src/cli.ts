@@ -13,7 +13,7 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load?
   mic: { about: 'transcribe a microphone' },
   transcribe: { about: 'transcribe files' },
   say: { about: 'speak a text' },
-  api: { about: 'the REST API from a shell' },
+  api: { about: 'the REST API from a shell', load: async () => (await import('./apps/api.ts')).api },
   bench: { about: 'latency and capacity harness' },
 };
 

@@ -2,11 +2,22 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { registerSecret } from '../../src/core/secrets.ts';
 import {
+  AuthenticationError,
   errorFromAnswer,
   errorFromClose,
   errorFromNetwork,
   errorFromProse,
+  NetworkError,
+  NotFoundError,
+  PermissionError,
+  type PlatformError,
+  ProtocolError,
+  RateLimitError,
   readRetryAfterMs,
+  ServerError,
+  TimeoutError,
+  ValidationError,
+  WalletError,
 } from '../../src/platform/platform-errors.ts';
 
 const test = suite('platform errors');
@@ -65,7 +76,7 @@ test('every shape of an error body is read', () => {
 test('10403 is the key only when the status or the message says so', () => {
   assert.is(classify(401, { code: 10403, message: 'Forbidden' }), 'ERR_PLATFORM_AUTH');
   assert.is(classify(403, { code: 10403, message: 'Missing API key' }), 'ERR_PLATFORM_AUTH');
-  assert.is(classify(403, { code: 10403, message: 'Agents are not part of your plan' }), 'ERR_PLATFORM_REQUEST');
+  assert.is(classify(403, { code: 10403, message: 'Agents are not part of your plan' }), 'ERR_PLATFORM_PERMISSION');
   assert.is(classify(400, { message: 'Voice is inactive' }), 'ERR_PLATFORM_REQUEST');
 });
 
@@ -76,7 +87,8 @@ test('statuses are classified', () => {
   assert.is(classify(402, ''), 'ERR_PLATFORM_WALLET');
   assert.is(classify(400, { message: 'Insufficient funds' }), 'ERR_PLATFORM_WALLET');
   assert.is(classify(400, { message: 'text is too long' }), 'ERR_PLATFORM_REQUEST');
-  assert.is(classify(404, ''), 'ERR_PLATFORM_REQUEST');
+  assert.is(classify(404, ''), 'ERR_PLATFORM_NOT_FOUND');
+  assert.is(classify(403, ''), 'ERR_PLATFORM_PERMISSION');
   assert.is(classify(500, { message: 'Invalid API key' }), 'ERR_PLATFORM_UNAVAILABLE');
   assert.is(classify(503, '<html>nginx</html>'), 'ERR_PLATFORM_UNAVAILABLE');
   assert.is(classify(504, ''), 'ERR_PLATFORM_TIMEOUT');
@@ -85,10 +97,84 @@ test('statuses are classified', () => {
 
 test('an error under status 200 is classified by its code, else by its prose', () => {
   assert.is(classify(200, { success: false, error: { code: 10429, message: 'slow down' } }), 'ERR_PLATFORM_RATE');
-  assert.is(classify(200, { success: false, error: { code: '10404', message: 'gone' } }), 'ERR_PLATFORM_REQUEST');
+  assert.is(classify(200, { success: false, error: { code: '10404', message: 'gone' } }), 'ERR_PLATFORM_NOT_FOUND');
   assert.is(classify(200, { success: false, error: { message: 'Insufficient funds' } }), 'ERR_PLATFORM_WALLET');
   assert.is(classify(200, { success: true, data: {} }), 'ERR_PLATFORM_PROTOCOL');
   assert.is(classify(200, '[1,2]'), 'ERR_PLATFORM_PROTOCOL');
+});
+
+test('each family has its class', () => {
+  const answer = (status: number, message = ''): PlatformError =>
+    errorFromAnswer({ status, headers: {}, body: JSON.stringify({ message }) }, NOW_MS);
+  const expected: readonly (readonly [PlatformError, new (...args: never[]) => PlatformError])[] = [
+    [answer(401), AuthenticationError],
+    [answer(403), PermissionError],
+    [answer(404), NotFoundError],
+    [answer(400), ValidationError],
+    [answer(422), ValidationError],
+    [answer(429), RateLimitError],
+    [answer(429, 'Usage limit exceeded'), WalletError],
+    [answer(500), ServerError],
+    [answer(503), ServerError],
+    [answer(504), TimeoutError],
+    [answer(302), ProtocolError],
+    [errorFromNetwork('it', Object.assign(new Error('reset'), { code: 'ECONNRESET' })), NetworkError],
+    [errorFromNetwork('it', Object.assign(new Error('slow'), { code: 'ETIMEDOUT' })), TimeoutError],
+    [errorFromClose(4500, ''), NetworkError],
+    [errorFromProse('Insufficient funds'), WalletError],
+  ];
+  for (const [error, Family] of expected) {
+    assert.is(error.constructor, Family, error.message);
+    assert.is(error.name, Family.name);
+  }
+});
+
+test('the joined code, its part, the status, the details and the request id are separate fields', () => {
+  const headers = { 'x-request-id': 'req-17', 'retry-after': '3' };
+  const body = JSON.stringify({ success: false, error: { code: '10403', message: 'no', details: { field: 'name' } } });
+  const error = errorFromAnswer({ status: 401, headers, body }, NOW_MS);
+  const { status, joinedCode, part, requestId, retryAfterMs, details, reason, retryable } = error;
+  assert.equal(
+    { status, joinedCode, part, requestId, retryAfterMs, details, reason, retryable },
+    {
+      status: 401,
+      joinedCode: 10403,
+      part: 10,
+      requestId: 'req-17',
+      retryAfterMs: 3000,
+      details: { field: 'name' },
+      reason: undefined,
+      retryable: false,
+    },
+  );
+  const under200 = errorFromAnswer({ status: 200, headers: {}, body: '{"code":12404,"message":"gone"}' }, NOW_MS);
+  assert.equal([under200.status, under200.joinedCode, under200.part], [404, 12404, 12]);
+  const word = errorFromAnswer({ status: 400, headers: {}, body: '{"error":{"code":"BAD_NAME"}}' }, NOW_MS);
+  assert.equal([word.status, word.joinedCode, word.part, word.reason], [400, undefined, undefined, 'BAD_NAME']);
+});
+
+test('the end of the quota window is a reason to wait only for a rate refusal', () => {
+  const headers = { 'x-ratelimit-reset': String(NOW_MS / 1000 + 20) };
+  assert.is(errorFromAnswer({ status: 500, headers, body: '' }, NOW_MS).retryAfterMs, undefined);
+  assert.is(errorFromAnswer({ status: 429, headers, body: '' }, NOW_MS).retryAfterMs, 20_000);
+});
+
+test('only some failures prove that the platform did nothing', () => {
+  const answered = (status: number, headers = {}): boolean =>
+    errorFromAnswer({ status, headers, body: '' }, NOW_MS).nothingDone;
+  assert.ok(answered(429));
+  assert.ok(answered(503, { 'retry-after': '1' }));
+  assert.not(answered(503));
+  assert.not(answered(500));
+  const broke = (cause: Error, fields: object): boolean =>
+    errorFromNetwork('it', Object.assign(cause, fields)).nothingDone;
+  const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+  assert.ok(broke(new Error('x'), { code: 'ECONNREFUSED', syscall: 'connect' }));
+  assert.ok(broke(new Error('x'), { code: 'UND_ERR_CONNECT_TIMEOUT' }));
+  assert.ok(broke(new AggregateError([refused, refused]), { code: 'ECONNREFUSED' }));
+  assert.not(broke(new AggregateError([refused, new Error('reset')]), { code: 'ECONNREFUSED' }));
+  assert.not(broke(new Error('x'), { code: 'ECONNRESET', syscall: 'read' }));
+  assert.not(broke(new Error('other side closed'), { code: 'UND_ERR_SOCKET' }));
 });
 
 test('Retry-After is read in seconds and as a date, X-RateLimit-Reset in seconds and milliseconds', () => {
@@ -114,6 +200,8 @@ test('neither a key nor more than a line of the platform’s words gets into an 
   const straddling = errorFromProse(`${'y'.repeat(190)} ${key}`);
   assert.not.match(straddling.message, key.slice(0, 8));
   assert.not.match(errorFromNetwork('it', new Error(`Invalid URL: wss://host/?api_key=${key}`)).message, key);
+  const body = JSON.stringify({ error: { code: 'X', message: 'bad', details: { echoed: `Token ${key}` } } });
+  assert.not.match(JSON.stringify(errorFromAnswer({ status: 400, headers: {}, body }, NOW_MS).details), key);
   assert.not.match(errorFromNetwork('it', new Error('bad wss://host/?api_key=other-key')).message, 'other-key');
 });
 
