@@ -14,6 +14,7 @@ export interface MeasuredParts {
 export function measurements(parts: MeasuredParts): readonly Measurement[] {
   const { calls, speech, sip } = parts;
   const stt = () => speech.transcriber.statistics;
+  const quota = () => speech.scheduler.usage;
   const tts = () => speech.synthesizer.statistics;
   const gauge = (name: string, help: string, read: () => number): Measurement => ({
     name: `hamsa_gateway_${name}`,
@@ -51,6 +52,11 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
       () => speech.realtime.strayTranscripts,
     ),
     counter('stt_markers', 'markers such as [THINKING] in the place of a transcript', () => speech.realtime.markers),
+    gauge('quota_limit', 'slots of the realtime quota in a minute, as far as is known', () => quota().limit),
+    gauge('quota_used', 'slots of the realtime quota in use', () => quota().used),
+    gauge('quota_pace_seconds', 'time between two requests while many wait', () => quota().paceMs / 1000),
+    counter('quota_refusals', 'refusals for the rate', () => quota().refusals),
+    gauge('quota_waiting', 'requests that wait for the quota', () => speech.scheduler.pressure.waiting),
     counter('tts_requests', 'requests for speech', () => tts().requests),
     counter('tts_retries', 'requests for speech that were made again', () => tts().retries),
     counter('tts_failed', 'texts that could not be spoken', () => tts().failed),

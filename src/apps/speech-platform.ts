@@ -1,27 +1,38 @@
 import type { Clock } from '../core/clock.ts';
 import type { Settings } from '../core/settings-table.ts';
 import { AccountGuard } from '../platform/account-guard.ts';
+import { QuotaGovernor } from '../platform/quota-governor.ts';
 import { RealtimeAuth } from '../platform/realtime-auth.ts';
 import { RealtimeConnection, RealtimeCounters } from '../platform/realtime-connection.ts';
 import { buildSttRequest } from '../platform/stt-request.ts';
 import { TtsStreamClient } from '../platform/tts-stream.ts';
+import { type QuotaPressure, QuotaScheduler } from '../speech/quota-scheduler.ts';
 import { Synthesizer } from '../speech/synthesizer.ts';
 import { Transcriber } from '../speech/transcriber.ts';
+
+/** A caller waits no longer than this for the quota before a reply is given up. */
+const MAX_SPEECH_WAIT_MS = 30_000;
 
 /** Everything of the gateway that talks to the platform, wired together for one API key. */
 export class SpeechPlatform {
   readonly guard: AccountGuard = new AccountGuard();
   readonly realtime: RealtimeCounters = new RealtimeCounters();
+  /** The account's quota, which everything here asks before it costs a slot. */
+  readonly scheduler: QuotaScheduler;
   readonly transcriber: Transcriber;
   readonly synthesizer: Synthesizer;
   readonly #tts: TtsStreamClient;
 
-  constructor(settings: Settings, apiKey: string, clock: Clock) {
+  constructor(settings: Settings, apiKey: string, clock: Clock, onPressure: (pressure: QuotaPressure) => void) {
     const auth = new RealtimeAuth(apiKey);
     const { guard, realtime: counters } = this;
+    const quota = new QuotaGovernor({ limit: settings.hamsaRealtimeQuota, counts: settings.hamsaQuotaCounts });
+    const scheduler = new QuotaScheduler({ quota, clock, onPressure });
+    this.scheduler = scheduler;
     this.transcriber = new Transcriber({
       clock,
       guard,
+      scheduler,
       connect: (onClosed) =>
         RealtimeConnection.open({ url: settings.hamsaRealtimeUrl, auth, clock, counters, onClosed }),
       encode: (pcm, sampleRate) =>
@@ -33,6 +44,8 @@ export class SpeechPlatform {
       authScheme: settings.hamsaAuthScheme,
       guard,
       clock,
+      acquireSlot: ({ priority = 'turn', signal }) =>
+        scheduler.acquire('tts', { priority, deadlineMs: MAX_SPEECH_WAIT_MS, signal }),
     });
     this.synthesizer = new Synthesizer({
       openSpeech: (request, options) => this.#tts.openSpeech(request, options),

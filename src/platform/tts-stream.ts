@@ -5,6 +5,7 @@ import { GatewayError } from '../core/errors.ts';
 import { registerSecret } from '../core/secrets.ts';
 import type { AccountGuard } from './account-guard.ts';
 import { errorFromAnswer, errorFromNetwork, PlatformError } from './platform-errors.ts';
+import type { RequestSlot } from './request-slot.ts';
 import { SpeechDecoder } from './speech-decoder.ts';
 
 export interface TtsStreamOptions {
@@ -14,11 +15,19 @@ export interface TtsStreamOptions {
   /** The word before the key in `Authorization`. */
   readonly authScheme: string;
   readonly guard: AccountGuard;
+  /** Waits for the quota's leave to make one request. Default: it is not asked. */
+  readonly acquireSlot?: (options: SpeechPriority) => Promise<RequestSlot>;
   readonly clock: Clock;
   /** From the request to the first audio, connecting included. Default 15 s. */
   readonly firstAudioTimeoutMs?: number;
   /** Longest wait for the next piece of audio while it is wanted. Default 5 s. */
   readonly stallTimeoutMs?: number;
+}
+
+export interface SpeechPriority {
+  /** Default `turn`: a caller waits for the answer to what he said. */
+  readonly priority?: 'turn' | 'greeting' | 'batch' | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface SpeechRequest {
@@ -80,21 +89,20 @@ export class TtsStreamClient {
    *
    * @throws GatewayError `ERR_PLATFORM_*` - refused, unreachable, too slow, or the answer is no audio.
    * @throws GatewayError `ERR_TTS_EMPTY` - the answer held no audio; `ERR_TTS_TORN` - it broke off in the first 20 ms.
-   * @throws GatewayError `ERR_ABORTED` - the signal was aborted.
+   * @throws GatewayError `ERR_ABORTED` - the signal was aborted; `ERR_QUOTA_WAIT` - the quota had no room in time.
    */
-  async openSpeech(
-    request: SpeechRequest,
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<SpeechStream> {
-    const { guard, clock, firstAudioTimeoutMs = 15_000, stallTimeoutMs = 5_000 } = this.#options;
-    const madeAtMs = clock.nowMs();
-    const refusal = guard.admit(madeAtMs);
+  async openSpeech(request: SpeechRequest, options: SpeechPriority = {}): Promise<SpeechStream> {
+    const { guard, acquireSlot, clock, firstAudioTimeoutMs = 15_000, stallTimeoutMs = 5_000 } = this.#options;
+    const refusal = guard.admit(clock.nowMs());
     if (refusal) throw refusal;
+    const slot = await acquireSlot?.(options);
+    const madeAtMs = clock.nowMs();
     const watch = new RequestWatch(clock, options.signal);
     watch.expect('the first audio', firstAudioTimeoutMs);
     const decoder = new SpeechDecoder(request);
     try {
-      const chunks = readSpeech(await this.#post(request, watch.signal), decoder, watch, stallTimeoutMs);
+      slot?.sent();
+      const chunks = readSpeech(await this.#post(request, watch.signal, slot), decoder, watch, stallTimeoutMs);
       const first = await chunks.next();
       guard.succeeded(madeAtMs);
       return {
@@ -105,6 +113,7 @@ export class TtsStreamClient {
       watch.end();
       const error = thrown instanceof GatewayError ? thrown : errorFromNetwork('the request for speech', thrown);
       guard.failed(error, clock.nowMs());
+      slot?.failed(error);
       throw error;
     }
   }
@@ -115,7 +124,7 @@ export class TtsStreamClient {
   }
 
   /** @returns the body of an answer that may be audio. */
-  async #post(request: SpeechRequest, signal: AbortSignal): Promise<Body> {
+  async #post(request: SpeechRequest, signal: AbortSignal, slot: RequestSlot | undefined): Promise<Body> {
     const { apiKey, authScheme, clock } = this.#options;
     const { statusCode, headers, body } = await this.#agent.request({
       origin: this.#origin,
@@ -126,7 +135,10 @@ export class TtsStreamClient {
       signal,
     });
     const isText = /json|^text\//i.test(String(headers['content-type'] ?? ''));
-    if (statusCode >= 200 && statusCode < 300 && !isText) return body;
+    if (statusCode >= 200 && statusCode < 300 && !isText) {
+      slot?.answered(headers);
+      return body;
+    }
     throw errorFromAnswer({ status: statusCode, headers, body: await readText(body) }, clock.wallMs());
   }
 }

@@ -1,6 +1,8 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import { type GatewayError, toError } from '../core/errors.ts';
+import type { RequestSlot } from '../platform/request-slot.ts';
 import { Backoff } from './backoff.ts';
+import type { QuotaRank, QuotaScheduler } from './quota-scheduler.ts';
 
 /** What the transcriber needs of a connection; `RealtimeConnection` is one. */
 export interface SttConnection {
@@ -10,12 +12,21 @@ export interface SttConnection {
   close(): void;
 }
 
-/** Opens one connection; `onClosed` is told once when it is gone, with an error unless it was closed in good order. */
-export type SttConnect = (onClosed: (error: GatewayError | undefined) => void) => Promise<SttConnection>;
+/**
+ * Opens one connection; `onClosed` is told once when it is gone, with an error unless it was closed in good order, and
+ * `onHeaders` of the headers with which the platform accepted it.
+ */
+export type SttConnect = (
+  onClosed: (error: GatewayError | undefined) => void,
+  onHeaders: RequestSlot['answered'],
+) => Promise<SttConnection>;
 
 export interface SocketPoolOptions {
   readonly connect: SttConnect;
   readonly clock: Clock;
+  readonly scheduler: QuotaScheduler;
+  /** How much one more connection is needed; undefined: not at all. */
+  readonly rank: () => QuotaRank | undefined;
   readonly maxSockets: number;
   readonly random?: () => number;
   /** A socket may have become available, or its turn to be opened has come. */
@@ -27,6 +38,8 @@ export interface SocketPoolOptions {
 /** One connection and whether it carries a request. */
 export interface PooledSocket {
   readonly connection: SttConnection;
+  /** What opening it cost. */
+  readonly slot: RequestSlot;
   busy: boolean;
   /** Whether it ever carried a request to its answer. */
   served: boolean;
@@ -44,6 +57,8 @@ export class SocketPool {
   readonly #backoff: Backoff;
   readonly #sockets = new Set<PooledSocket>();
   #connecting = false;
+  /** Takes back the wish for a slot to open one more. */
+  #cancelAsk: (() => void) | undefined;
   #closed = false;
   #notBeforeMs = 0;
   #wake: Timer | undefined;
@@ -69,18 +84,16 @@ export class SocketPool {
     return this.#backoff.failures;
   }
 
+  /** Whether a connection can be taken. Those that can not any more are closed. */
+  get hasIdle(): boolean {
+    return this.#findIdle() !== undefined;
+  }
+
   /** An idle connection, now busy; undefined when there is none. */
   take(): PooledSocket | undefined {
-    for (const socket of this.#sockets) {
-      if (socket.busy) continue;
-      if (socket.connection.usable) {
-        socket.busy = true;
-        return socket;
-      }
-      this.#sockets.delete(socket);
-      socket.connection.close();
-    }
-    return undefined;
+    const socket = this.#findIdle();
+    if (socket) socket.busy = true;
+    return socket;
   }
 
   /** Gives back a connection that was taken; `served` when its request was answered. */
@@ -91,10 +104,13 @@ export class SocketPool {
     this.#backoff.reset();
   }
 
-  /** Begins to open one more connection, unless there are enough, one is on its way, or the last attempt was just now. */
+  /**
+   * Begins to open one more connection as soon as the quota allows, unless there are enough, one is on its way, or the
+   * last attempt was just now.
+   */
   openAnother(): void {
-    if (this.#closed || this.#connecting || this.#sockets.size >= this.#options.maxSockets) return;
-    const { clock, onReady } = this.#options;
+    if (this.#closed || this.#connecting || this.#cancelAsk || this.#sockets.size >= this.#options.maxSockets) return;
+    const { clock, scheduler, rank, onReady } = this.#options;
     const waitMs = this.#notBeforeMs - clock.nowMs();
     if (waitMs > 0) {
       this.#wake ??= clock.after(waitMs, () => {
@@ -103,32 +119,65 @@ export class SocketPool {
       });
       return;
     }
-    void this.#connect();
+    this.#cancelAsk = scheduler.ask({
+      kind: 'connection',
+      rank,
+      granted: (slot) => {
+        this.#cancelAsk = undefined;
+        void this.#connect(slot);
+      },
+    });
+  }
+
+  /** No more connection is needed: one that still waits for the quota is not opened. */
+  openNoMore(): void {
+    this.#cancelAsk?.();
+    this.#cancelAsk = undefined;
   }
 
   /** Closes all connections, those on their way too. */
   close(): void {
     this.#closed = true;
+    this.openNoMore();
     this.#wake?.cancel();
     for (const socket of this.#sockets) socket.connection.close();
     this.#sockets.clear();
   }
 
-  async #connect(): Promise<void> {
+  #findIdle(): PooledSocket | undefined {
+    for (const socket of this.#sockets) {
+      if (socket.busy) continue;
+      if (socket.connection.usable) return socket;
+      this.#sockets.delete(socket);
+      socket.connection.close();
+    }
+    return undefined;
+  }
+
+  async #connect(slot: RequestSlot): Promise<void> {
     const { connect, onReady, onError } = this.#options;
     this.#connecting = true;
     let socket: PooledSocket | undefined;
+    let headers: Parameters<RequestSlot['answered']>[0];
     let isGone = false;
     let isClosing = false;
     try {
-      const connection = await connect((error) => {
-        isGone = true;
-        this.#onClosed(socket, error);
-      });
+      slot.sent();
+      const connection = await connect(
+        (error) => {
+          isGone = true;
+          this.#onClosed(socket, error);
+        },
+        (answered) => {
+          headers = answered;
+        },
+      );
+      slot.answered(headers);
       if (this.#closed) connection.close();
-      else if (connection.usable) socket = this.#add(connection);
+      else if (connection.usable) socket = this.#add(connection, slot);
       else isClosing = !isGone;
     } catch (thrown) {
+      slot.failed(thrown);
       this.#holdBack();
       onError(toError(thrown));
     } finally {
@@ -138,8 +187,8 @@ export class SocketPool {
     if (!this.#closed && !isClosing) onReady();
   }
 
-  #add(connection: SttConnection): PooledSocket {
-    const socket = { connection, busy: false, served: false };
+  #add(connection: SttConnection, slot: RequestSlot): PooledSocket {
+    const socket = { connection, slot, busy: false, served: false };
     this.#sockets.add(socket);
     if (this.#lost > 0) {
       this.#lost--;
@@ -154,6 +203,8 @@ export class SocketPool {
     this.#lost++;
     // One that did its work may be replaced at once; one that never did is as good as an attempt that failed.
     if (!socket?.served) this.#holdBack();
+    // Over the rate, some servers accept a connection and refuse it in its first message.
+    if (error && socket && !socket.busy && !socket.served) socket.slot.failed(error);
     if (error) this.#options.onError(error);
     this.#options.onReady();
   }

@@ -2,26 +2,22 @@ import { Resampler } from '../audio/resampler.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import { PlatformError } from '../platform/platform-errors.ts';
-import type { SpeechRequest, SpeechStream } from '../platform/tts-stream.ts';
+import type { SpeechPriority, SpeechRequest, SpeechStream } from '../platform/tts-stream.ts';
 import { splitText } from './text-splitter.ts';
 
 export interface SynthesizerOptions {
   /** `TtsStreamClient.openSpeech`. */
-  readonly openSpeech: (
-    request: SpeechRequest,
-    options: { readonly signal?: AbortSignal | undefined },
-  ) => Promise<SpeechStream>;
+  readonly openSpeech: (request: SpeechRequest, options: SpeechPriority) => Promise<SpeechStream>;
   readonly clock: Clock;
   /** Used when a text names none. */
   readonly voice: string;
   readonly dialect?: string | undefined;
 }
 
-export interface SpeakOptions {
+export interface SpeakOptions extends SpeechPriority {
   readonly voice?: string | undefined;
   /** What the receiver needs, in Hz. */
   readonly sampleRate: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface SynthesizerStatistics {
@@ -80,11 +76,11 @@ export class Synthesizer {
 
   async #open(text: string, options: SpeakOptions): Promise<SpeechStream> {
     const { openSpeech, voice, dialect } = this.#options;
-    const { signal } = options;
+    const { signal, priority } = options;
     const request: SpeechRequest = { text, voice: options.voice ?? voice, dialect, sampleRate: REQUESTED_RATE };
     this.#requests++;
     try {
-      return await openSpeech(request, { signal });
+      return await openSpeech(request, { signal, priority });
     } catch (error) {
       const pauseMs = retryPauseMs(error);
       if (pauseMs === undefined) throw error;
@@ -92,7 +88,7 @@ export class Synthesizer {
     }
     this.#requests++;
     this.#retries++;
-    return openSpeech(request, { signal });
+    return openSpeech(request, { signal, priority });
   }
 
   /** @throws GatewayError `ERR_ABORTED` - as soon as `signal` is aborted. */
@@ -114,7 +110,7 @@ export class Synthesizer {
 
 /** How long to wait before the second attempt; undefined when there is to be none. */
 function retryPauseMs(error: unknown): number | undefined {
-  if (!(error instanceof GatewayError) || !error.retryable) return undefined;
+  if (!(error instanceof GatewayError) || !error.retryable || error.code === 'ERR_QUOTA_WAIT') return undefined;
   if (error.code !== 'ERR_PLATFORM_RATE') return RETRY_PAUSE_MS;
   const askedMs = (error instanceof PlatformError ? error.retryAfterMs : undefined) ?? MAX_RATE_WAIT_MS;
   return askedMs <= MAX_RATE_WAIT_MS ? askedMs : undefined;

@@ -2,9 +2,11 @@ import type { Clock, Timer } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import { type AccountGuard, isAccountError } from '../platform/account-guard.ts';
 import { PlatformError } from '../platform/platform-errors.ts';
-import { Backoff } from './backoff.ts';
+import type { RequestSlot } from '../platform/request-slot.ts';
 import { CallOrder, type Ticket } from './call-order.ts';
+import { type QuotaPriority, type QuotaRank, QuotaScheduler } from './quota-scheduler.ts';
 import { type PooledSocket, SocketPool, type SttConnect } from './socket-pool.ts';
+import { joinAudio, type QueuedUtterance, UtteranceQueue } from './utterance-queue.ts';
 
 export interface TranscriberOptions {
   readonly connect: SttConnect;
@@ -12,9 +14,11 @@ export interface TranscriberOptions {
   readonly encode: (pcm: Int16Array, sampleRate: number) => Buffer;
   readonly clock: Clock;
   readonly guard: AccountGuard;
+  /** Asked for every request and connection. Default: one without a limit. */
+  readonly scheduler?: QuotaScheduler;
   /** Default 2: one can be replaced while the other works. */
   readonly maxSockets?: number;
-  /** Utterances that may wait, over all calls. Default 256: 60 MB of the longest at 8 kHz. */
+  /** Utterances that may wait, over all calls. Default 256: 120 MB of the longest at 16 kHz. */
   readonly maxQueued?: number;
   /** Utterances of one call that may wait. Default 16. */
   readonly maxQueuedPerCall?: number;
@@ -32,13 +36,27 @@ export interface Utterance {
   /** Owned by the transcriber from now on. */
   readonly pcm: Int16Array;
   readonly sampleRate: number;
+  /** Where it lies in its call; handed back with the transcript. */
+  readonly startMs: number;
+  readonly endMs: number;
   /** When the end of speech was decided, on the monotonic clock. */
   readonly decidedAtMs: number;
+  /** Default `turn`: somebody waits for the answer. */
+  readonly priority?: QuotaPriority;
+}
+
+/** One utterance of a transcript. */
+export interface TranscriptPart {
+  readonly id: string;
+  readonly startMs: number;
+  readonly endMs: number;
 }
 
 export interface Transcript {
   /** Empty when there were no words. */
   readonly text: string;
+  /** The utterances that were one request, in order: all of them have this transcript. */
+  readonly parts: readonly TranscriptPart[];
   /** Decided → request on the wire. */
   readonly sttQueueMs: number;
   /** Request on the wire → transcript; a request that was lost and made again is part of it. */
@@ -52,6 +70,10 @@ export interface TranscriberStatistics {
   readonly reconnects: number;
   /** Requests and connections that the platform refused: key, wallet, rate or content. */
   readonly refused: number;
+  /** Utterances that went with an earlier one of their call in one request, because the quota was scarce. */
+  readonly merged: number;
+  /** Utterances that cost no request, because they are no speech. */
+  readonly skipped: number;
   /** Utterances that ended in an error. */
   readonly failed: number;
   readonly inFlight: number;
@@ -59,10 +81,8 @@ export interface TranscriberStatistics {
   readonly sockets: number;
 }
 
-interface Job {
-  readonly utterance: Utterance;
-  /** Place in the overall order. */
-  readonly number: number;
+interface Job extends Utterance, QueuedUtterance {
+  readonly priority: QuotaPriority;
   readonly ticket: Ticket;
   readonly deadlineMs: number;
   readonly timer: Timer;
@@ -70,56 +90,54 @@ interface Job {
   readonly isProbe: boolean;
   readonly resolve: (transcript: Transcript) => void;
   readonly reject: (error: GatewayError) => void;
-  frame: Buffer | undefined;
   wireAtMs: number | undefined;
   retried: boolean;
   settled: boolean;
 }
 
-/** Between two refusals for the rate, when the platform does not say how long to wait. */
-const RATE_BACKOFF = { baseMs: 1_000, maxMs: 30_000 };
-const MIN_PAUSE_MS = 250;
-const MAX_PAUSE_MS = 60_000;
-
 /**
  * Carries the utterances of all calls over few connections, one at a time each.
  *
  * ```
- *  submit ─► waiting, oldest first ─► an idle connection ─► transcript ─► in the order of its call
+ *  submit ─► waiting, oldest first ─► idle connection, and slot of the quota ─► transcript ─► in the order of its call
  *                 ▲                        │
  *                 └── once more, when the connection was lost; again, when the rate was refused
  * ```
  *
- * Every utterance ends in exactly one transcript or one error.
+ * What a call says while it waits for the quota goes as one request. Every utterance ends in exactly one transcript,
+ * which it may share with others, or one error.
  */
 export class Transcriber {
   readonly #options: TranscriberOptions;
+  readonly #scheduler: QuotaScheduler;
   readonly #pool: SocketPool;
   readonly #order = new CallOrder();
-  readonly #rateBackoff: Backoff;
-  /** Sorted by number. */
-  readonly #waiting: Job[] = [];
+  readonly #waiting = new UtteranceQueue<Job>();
   readonly #inFlight = new Set<Job>();
   readonly #onIdle = new Set<() => void>();
   #closed = false;
   #numbers = 0;
   #leases = 0;
-  #pausedUntilMs = 0;
-  #pauseTimer: Timer | undefined;
+  /** Takes back the wish for a slot for the next request. */
+  #cancelAsk: (() => void) | undefined;
   /** What kept the waiting ones from being sent, for those that are given up. */
   #obstacle: Error | undefined;
   #requests = 0;
   #retries = 0;
   #refused = 0;
+  #merged = 0;
+  #skipped = 0;
   #failed = 0;
 
   constructor(options: TranscriberOptions) {
     const { connect, clock, maxSockets = 2, random } = options;
     this.#options = options;
-    this.#rateBackoff = new Backoff({ ...RATE_BACKOFF, ...(random ? { random } : {}) });
+    this.#scheduler = options.scheduler ?? QuotaScheduler.unlimited(clock);
     this.#pool = new SocketPool({
       connect,
       clock,
+      scheduler: this.#scheduler,
+      rank: () => this.#rank() ?? { priority: 'greeting', sinceMs: clock.nowMs() },
       maxSockets,
       ...(random ? { random } : {}),
       onReady: () => this.#pump(),
@@ -133,9 +151,11 @@ export class Transcriber {
       retries: this.#retries,
       reconnects: this.#pool.reconnects,
       refused: this.#refused,
+      merged: this.#merged,
+      skipped: this.#skipped,
       failed: this.#failed,
       inFlight: this.#inFlight.size,
-      queued: this.#waiting.length,
+      queued: this.#waiting.size,
       sockets: this.#pool.size,
     };
   }
@@ -176,7 +196,8 @@ export class Transcriber {
     const isProbe = guard.refusal !== undefined;
     return new Promise((resolve, reject) => {
       const job: Job = {
-        utterance,
+        priority: 'turn',
+        ...utterance,
         number: this.#numbers++,
         ticket: this.#order.enter(utterance.callId),
         deadlineMs: nowMs + deadlineMs,
@@ -184,28 +205,33 @@ export class Transcriber {
         isProbe,
         resolve,
         reject,
-        frame: undefined,
         wireAtMs: undefined,
         retried: false,
         settled: false,
       };
       const refusal = guard.admit(nowMs);
       if (refusal) this.#reject(job, refusal);
-      else if (this.#makeRoom(job)) this.#waiting.push(job);
+      else if (this.#makeRoom(job)) this.#waiting.add(job);
       this.#pump();
     });
   }
 
+  /** The transcript of an utterance that is no speech: there are no words in it to ask for. */
+  skip(utterance: TranscriptPart): Transcript {
+    this.#skipped++;
+    return { text: '', parts: [toPart(utterance)], sttQueueMs: 0, sttMs: 0 };
+  }
+
   /** Gives up what a call has submitted, when nobody wants it any more. A hangup alone is no reason. */
   abandon(callId: string): void {
-    const abandoned = [...this.#waiting, ...this.#inFlight].filter((job) => job.utterance.callId === callId);
+    const abandoned = [...this.#waiting.all, ...this.#inFlight].filter((job) => job.callId === callId);
     for (const job of abandoned) this.#reject(job, new GatewayError('ERR_ABORTED', 'the call was abandoned'));
   }
 
   /** Takes nothing new, waits until all is answered, at most `deadlineMs`, and closes. */
   async drain(deadlineMs: number): Promise<void> {
     this.#closed = true;
-    if (this.#waiting.length + this.#inFlight.size > 0) {
+    if (this.#waiting.size + this.#inFlight.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = this.#options.clock.after(deadlineMs, resolve);
         this.#onIdle.add(() => {
@@ -220,8 +246,8 @@ export class Transcriber {
   /** Gives up everything and closes the connections. */
   close(): void {
     this.#closed = true;
-    this.#pauseTimer?.cancel();
-    for (const job of [...this.#waiting, ...this.#inFlight]) this.#reject(job, shuttingDown());
+    this.#cancelAsking();
+    for (const job of [...this.#waiting.all, ...this.#inFlight]) this.#reject(job, shuttingDown());
     this.#pool.close();
   }
 
@@ -229,37 +255,67 @@ export class Transcriber {
     const { guard } = this.#options;
     const { refusal } = guard;
     if (refusal) {
-      for (const job of this.#waiting.filter((waiting) => !waiting.isProbe)) this.#reject(job, refusal);
+      for (const job of this.#waiting.all) if (!job.isProbe) this.#reject(job, refusal);
     }
-    if (this.#isPaused()) return;
-    while (this.#waiting.length > 0) {
-      const socket = this.#pool.take();
-      if (!socket) break;
-      void this.#transcribe(this.#waiting.shift()!, socket);
-    }
+    const isWaiting = this.#waiting.size > 0;
+    const canSend = isWaiting && this.#pool.hasIdle;
+    if (canSend) this.#cancelAsk ??= this.#ask();
+    else this.#cancelAsking();
     const isWarm = this.#leases === 0 || this.#pool.size > 0 || refusal !== undefined;
-    if (this.#waiting.length > 0 || !isWarm) this.#pool.openAnother();
+    if ((isWaiting && !canSend) || !isWarm) this.#pool.openAnother();
+    else this.#pool.openNoMore();
   }
 
-  async #transcribe(job: Job, socket: PooledSocket): Promise<void> {
+  #ask(): () => void {
+    return this.#scheduler.ask({
+      kind: 'stt',
+      rank: () => this.#rank(),
+      granted: (slot, waited) => {
+        this.#cancelAsk = undefined;
+        const socket = this.#pool.take();
+        const jobs = socket ? this.#waiting.take(waited) : [];
+        if (socket && jobs.length > 0) void this.#transcribe(jobs, socket, slot);
+        else slot.cancelled();
+        this.#pump();
+      },
+    });
+  }
+
+  #cancelAsking(): void {
+    this.#cancelAsk?.();
+    this.#cancelAsk = undefined;
+  }
+
+  #rank(): QuotaRank | undefined {
+    const { first, size } = this.#waiting;
+    return first && { priority: first.priority, sinceMs: first.decidedAtMs, waiting: size };
+  }
+
+  async #transcribe(jobs: readonly Job[], socket: PooledSocket, slot: RequestSlot): Promise<void> {
     const { clock, guard, encode, timeoutMs = 30_000 } = this.#options;
-    this.#inFlight.add(job);
+    for (const job of jobs) this.#inFlight.add(job);
+    let sentAtMs: number | undefined;
     let served = false;
     try {
-      job.frame ??= encode(job.utterance.pcm, job.utterance.sampleRate);
-      const sentAtMs = clock.nowMs();
-      job.wireAtMs ??= sentAtMs;
+      const frame = encode(joinAudio(jobs), jobs[0]!.sampleRate);
+      sentAtMs = clock.nowMs();
+      for (const job of jobs) job.wireAtMs ??= sentAtMs;
       this.#requests++;
-      const text = await socket.connection.transcribe(job.frame, { timeoutMs });
+      this.#merged += jobs.length - 1;
+      slot.sent();
+      const text = await socket.connection.transcribe(frame, { timeoutMs });
       served = true;
+      slot.answered();
       guard.succeeded(sentAtMs);
-      this.#rateBackoff.reset();
-      const sttQueueMs = job.wireAtMs - job.utterance.decidedAtMs;
-      this.#resolve(job, { text, sttQueueMs, sttMs: clock.nowMs() - job.wireAtMs });
+      this.#resolve(jobs, text);
     } catch (thrown) {
-      this.#onFailed(job, toError(thrown));
+      const error = toError(thrown);
+      if (sentAtMs === undefined) slot.cancelled();
+      else slot.failed(error);
+      this.#countRefusal(error);
+      for (const job of jobs) this.#onFailed(job, error);
     } finally {
-      this.#inFlight.delete(job);
+      for (const job of jobs) this.#inFlight.delete(job);
       this.#pool.release(socket, served);
       this.#tellIdle();
       this.#pump();
@@ -269,21 +325,21 @@ export class Transcriber {
   #onFailed(job: Job, error: Error): void {
     const { clock, guard } = this.#options;
     const nowMs = clock.nowMs();
-    this.#countRefusal(error);
     if (job.settled) return;
+    const isRate = (error as Partial<GatewayError>).code === 'ERR_PLATFORM_RATE';
+    const mayRetry = error instanceof GatewayError && error.retryable && nowMs < job.deadlineMs;
     if (isAccountError(error)) {
       guard.failed(error, nowMs);
       this.#reject(job, error);
-    } else if (error instanceof PlatformError && error.code === 'ERR_PLATFORM_RATE') {
-      this.#pause(error);
+    } else if (mayRetry && isRate) {
+      this.#obstacle = error;
       // Waiting for the quota is the gateway's queue, not the platform's work.
       job.wireAtMs = undefined;
-      if (this.#pausedUntilMs < job.deadlineMs) this.#requeue(job);
-      else this.#fail(job, error);
-    } else if (error instanceof GatewayError && error.retryable && !job.retried && nowMs < job.deadlineMs) {
+      this.#waiting.add(job);
+    } else if (mayRetry && !job.retried) {
       job.retried = true;
       this.#retries++;
-      this.#requeue(job);
+      this.#waiting.add(job);
     } else {
       this.#fail(job, error);
     }
@@ -293,10 +349,9 @@ export class Transcriber {
     this.#obstacle = error;
     this.#countRefusal(error);
     this.#options.guard.failed(error, this.#options.clock.nowMs());
-    if (error instanceof PlatformError && error.code === 'ERR_PLATFORM_RATE') this.#pause(error);
     if (!(error instanceof GatewayError) || error.retryable) return;
     // What no further attempt can mend is told now, not when the utterances have waited in vain.
-    for (const job of this.#waiting.splice(0)) {
+    for (const job of this.#waiting.all) {
       if (isAccountError(error)) this.#reject(job, error);
       else this.#fail(job, error);
     }
@@ -306,50 +361,33 @@ export class Transcriber {
     if (error instanceof PlatformError && (!error.retryable || error.code === 'ERR_PLATFORM_RATE')) this.#refused++;
   }
 
-  /** The platform refused for the rate: nothing is sent or opened for a while. */
-  #pause(error: PlatformError): void {
-    this.#obstacle = error;
-    const askedMs = error.retryAfterMs ?? this.#rateBackoff.nextMs();
-    const pauseMs = Math.min(Math.max(askedMs, MIN_PAUSE_MS), MAX_PAUSE_MS);
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#options.clock.nowMs() + pauseMs);
-  }
-
-  #isPaused(): boolean {
-    const { clock } = this.#options;
-    const leftMs = this.#pausedUntilMs - clock.nowMs();
-    if (leftMs <= 0) return false;
-    this.#pauseTimer ??= clock.after(leftMs, () => {
-      this.#pauseTimer = undefined;
-      this.#pump();
-    });
-    return true;
-  }
-
   /** Gives up the call's own oldest for a newer one where there is no room. @returns whether there is room now. */
   #makeRoom(job: Job): boolean {
     const { maxQueued = 256, maxQueuedPerCall = 16 } = this.#options;
-    const ofCall = this.#waiting.filter((waiting) => waiting.utterance.callId === job.utterance.callId);
-    if (ofCall.length < maxQueuedPerCall && this.#waiting.length < maxQueued) return true;
+    const ofCall = this.#waiting.ofCall(job.callId);
+    if (ofCall.length < maxQueuedPerCall && this.#waiting.size < maxQueued) return true;
     const oldest = ofCall[0] ?? job;
-    this.#reject(oldest, new GatewayError('ERR_STT_BACKLOG', `${this.#waiting.length} utterances wait already`));
+    this.#reject(oldest, new GatewayError('ERR_STT_BACKLOG', `${this.#waiting.size} utterances wait already`));
     return oldest !== job;
   }
 
-  #requeue(job: Job): void {
-    const later = this.#waiting.findIndex((waiting) => waiting.number > job.number);
-    this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, job);
-  }
-
   #giveUp(job: Job): void {
-    if (!this.#inFlight.has(job)) this.#fail(job, this.#obstacle ?? new Error('no connection was free in time'));
+    if (!this.#inFlight.has(job))
+      this.#fail(job, this.#obstacle ?? new Error('no connection or no slot of the quota was free in time'));
   }
 
   #fail(job: Job, cause: Error): void {
     this.#reject(job, new GatewayError('ERR_STT_FAILED', { found: `no transcript: ${cause.message}`, cause }));
   }
 
-  #resolve(job: Job, transcript: Transcript): void {
-    this.#settle(job, () => job.resolve(transcript));
+  #resolve(jobs: readonly Job[], text: string): void {
+    const parts = jobs.map(toPart);
+    const nowMs = this.#options.clock.nowMs();
+    for (const job of jobs) {
+      const { wireAtMs = nowMs, decidedAtMs } = job;
+      const transcript = { text, parts, sttQueueMs: wireAtMs - decidedAtMs, sttMs: nowMs - wireAtMs };
+      this.#settle(job, () => job.resolve(transcript));
+    }
   }
 
   #reject(job: Job, error: GatewayError): void {
@@ -361,14 +399,13 @@ export class Transcriber {
     if (job.settled) return;
     job.settled = true;
     job.timer.cancel();
-    const index = this.#waiting.indexOf(job);
-    if (index >= 0) this.#waiting.splice(index, 1);
+    this.#waiting.remove(job);
     this.#order.leave(job.ticket, deliver);
     this.#tellIdle();
   }
 
   #tellIdle(): void {
-    if (this.#waiting.length + this.#inFlight.size > 0) return;
+    if (this.#waiting.size + this.#inFlight.size > 0) return;
     for (const tell of this.#onIdle) tell();
     this.#onIdle.clear();
   }
@@ -376,4 +413,8 @@ export class Transcriber {
 
 function shuttingDown(): GatewayError {
   return new GatewayError('ERR_SHUTTING_DOWN', 'the transcriber takes no more utterances');
+}
+
+function toPart({ id, startMs, endMs }: TranscriptPart): TranscriptPart {
+  return { id, startMs, endMs };
 }

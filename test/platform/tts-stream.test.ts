@@ -215,7 +215,7 @@ test('an error under status 200 is an error, labelled as JSON or as audio', asyn
       response.end('{"success":false,"error":{"code":10404,"message":"no such voice"}}');
     };
     const error = (await rejection(client.openSpeech(REQUEST))) as GatewayError;
-    assert.is(error.code, 'ERR_PLATFORM_REQUEST', label);
+    assert.is(error.code, 'ERR_PLATFORM_NOT_FOUND', label);
     assert.match(error.message, 'no such voice');
   }
 });

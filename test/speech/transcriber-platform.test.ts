@@ -44,6 +44,8 @@ test.before.each(async (world) => {
       callId,
       pcm: toPcm(number),
       sampleRate: 8000,
+      startMs: 0,
+      endMs: 10,
       decidedAtMs: clock.nowMs(),
     });
 });

@@ -5,7 +5,12 @@ import { GatewayError } from '../../src/core/errors.ts';
 import { AccountGuard } from '../../src/platform/account-guard.ts';
 import { PlatformError } from '../../src/platform/platform-errors.ts';
 import type { SttConnection } from '../../src/speech/socket-pool.ts';
-import { Transcriber, type TranscriberOptions, type Transcript } from '../../src/speech/transcriber.ts';
+import {
+  Transcriber,
+  type TranscriberOptions,
+  type Transcript,
+  type TranscriptPart,
+} from '../../src/speech/transcriber.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { rejection, until } from '../support/until.ts';
 
@@ -110,6 +115,8 @@ function makeWorld(options: Partial<TranscriberOptions> = {}): World {
         callId,
         pcm: Int16Array.of(text.charCodeAt(0)),
         sampleRate: 8000,
+        startMs: 0,
+        endMs: 1_000,
         decidedAtMs: clock.nowMs(),
       }),
     settle: async () => {
@@ -121,6 +128,8 @@ function makeWorld(options: Partial<TranscriberOptions> = {}): World {
 const unavailable = new PlatformError('ERR_PLATFORM_UNAVAILABLE', 'the connection was cut');
 const rate = (retryAfterMs?: number): PlatformError =>
   new PlatformError('ERR_PLATFORM_RATE', 'the platform answered 429', { retryAfterMs });
+
+const partOf = (id: string): TranscriptPart => ({ id, startMs: 0, endMs: 1_000 });
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return ((await rejection(promise)) as GatewayError).code;
@@ -154,8 +163,8 @@ test('measures the wait for the wire and the wait for the transcript', async () 
   await settle();
   clock.advance(500);
   connections[0]?.answer('two');
-  assert.equal(await first, { text: 'one', sttQueueMs: 0, sttMs: 300 });
-  assert.equal(await second, { text: 'two', sttQueueMs: 300, sttMs: 500 });
+  assert.equal(await first, { text: 'one', parts: [partOf('a')], sttQueueMs: 0, sttMs: 300 });
+  assert.equal(await second, { text: 'two', parts: [partOf('b')], sttQueueMs: 300, sttMs: 500 });
 });
 
 test('opens a second connection only when an utterance waits, and never a third', async () => {
@@ -168,6 +177,8 @@ test('opens a second connection only when an utterance waits, and never a third'
     retries: 0,
     reconnects: 0,
     refused: 0,
+    merged: 0,
+    skipped: 0,
     failed: 0,
     inFlight: 2,
     queued: 2,
@@ -217,7 +228,7 @@ test('an utterance whose connection is lost goes once more over a new one, ahead
   assert.equal(connections[1]?.frames, ['a@8000']);
   connections[1]?.answer('A');
   // The lost attempt is the platform's time.
-  assert.equal(await first, { text: 'A', sttQueueMs: 0, sttMs: 1_200 });
+  assert.equal(await first, { text: 'A', parts: [partOf('a')], sttQueueMs: 0, sttMs: 1_200 });
   await settle();
   connections[1]?.answer('B');
   assert.is((await second).text, 'B');
@@ -418,7 +429,7 @@ test('a rate refusal waits as long as it says and is no failure', async () => {
   assert.is(connections.length, 2);
   for (const connection of connections) if (!connection.usable) connection.answer('A');
   // The wait for the rate is the queue's, and the transcript came at once.
-  assert.equal(await result, { text: 'A', sttQueueMs: 12_000, sttMs: 0 });
+  assert.equal(await result, { text: 'A', parts: [partOf('a')], sttQueueMs: 12_000, sttMs: 0 });
   assert.is((await next).text, 'B');
   assert.equal([transcriber.statistics.refused, transcriber.statistics.retries], [1, 0]);
 });
@@ -504,6 +515,7 @@ test('warm opens a connection ahead of need and again when it is lost, as long a
   await settle();
   assert.is(connections.length, 1);
   const result = submit('a');
+  await settle();
   connections[0]?.answer('A');
   await result;
   connections[0]?.lose();
@@ -580,13 +592,14 @@ test('draining with nothing under way is done at once and leaves no timer', asyn
 test('a connection that opens after the close is closed', async () => {
   let open: (() => void) | undefined;
   const connection = new FakeConnection(() => {});
-  const { transcriber, submit } = makeWorld({
+  const { transcriber, submit, settle } = makeWorld({
     connect: () =>
       new Promise((resolve) => {
         open = () => resolve(connection);
       }),
   });
   const failure = codeOf(submit('a'));
+  await settle();
   transcriber.close();
   assert.is(await failure, 'ERR_SHUTTING_DOWN');
   open?.();
