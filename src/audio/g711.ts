@@ -105,21 +105,21 @@ function encodeWith(table: Uint8Array, pcm: Int16Array, out: Uint8Array): void {
   for (; i < length; i++) out[i] = table[(pcm[i]! >> 2) & mask]!;
 }
 
-function decodeWith(table: Int16Array, codes: Uint8Array, out: Int16Array): void {
-  const length = codes.length;
+function decodeWith(table: Int16Array, codes: Uint8Array, offset: number, length: number, out: Int16Array): void {
   checkRoom(length, out.length);
   let i = 0;
-  for (const end = length & ~7; i < end; i += 8) {
-    out[i] = table[codes[i]!]!;
-    out[i + 1] = table[codes[i + 1]!]!;
-    out[i + 2] = table[codes[i + 2]!]!;
-    out[i + 3] = table[codes[i + 3]!]!;
-    out[i + 4] = table[codes[i + 4]!]!;
-    out[i + 5] = table[codes[i + 5]!]!;
-    out[i + 6] = table[codes[i + 6]!]!;
-    out[i + 7] = table[codes[i + 7]!]!;
+  let from = offset;
+  for (const end = length & ~7; i < end; i += 8, from += 8) {
+    out[i] = table[codes[from]!]!;
+    out[i + 1] = table[codes[from + 1]!]!;
+    out[i + 2] = table[codes[from + 2]!]!;
+    out[i + 3] = table[codes[from + 3]!]!;
+    out[i + 4] = table[codes[from + 4]!]!;
+    out[i + 5] = table[codes[from + 5]!]!;
+    out[i + 6] = table[codes[from + 6]!]!;
+    out[i + 7] = table[codes[from + 7]!]!;
   }
-  for (; i < length; i++) out[i] = table[codes[i]!]!;
+  for (; i < length; i++, from++) out[i] = table[codes[from]!]!;
 }
 
 /** Codes `pcm` into the first `pcm.length` bytes of `out`. @throws RangeError - if `out` is shorter. */
@@ -132,6 +132,11 @@ export interface G711Codec {
   readonly encode: (law: Law, pcm: Int16Array, out: Uint8Array) => void;
   /** `decodeUlaw` or `decodeAlaw`. */
   readonly decode: (law: Law, codes: Uint8Array, out: Int16Array) => void;
+  /**
+   * Expands `codes[offset, offset + length)`, which lie within `codes`, into the first samples of `out`: a packet in
+   * the middle of a datagram, without a view that is garbage afterwards. @throws RangeError - if `out` is shorter.
+   */
+  readonly decodeAt: (law: Law, codes: Uint8Array, offset: number, length: number, out: Int16Array) => void;
   readonly encodeUlaw: Encode;
   readonly decodeUlaw: Decode;
   readonly encodeAlaw: Encode;
@@ -144,11 +149,12 @@ export interface G711Codec {
 
 export const G711: G711Codec = {
   encode: (law, pcm, out) => encodeWith(TABLES[law].encode, pcm, out),
-  decode: (law, codes, out) => decodeWith(TABLES[law].decode, codes, out),
+  decode: (law, codes, out) => decodeWith(TABLES[law].decode, codes, 0, codes.length, out),
+  decodeAt: (law, codes, offset, length, out) => decodeWith(TABLES[law].decode, codes, offset, length, out),
   encodeUlaw: (pcm, out) => encodeWith(TABLES.ulaw.encode, pcm, out),
-  decodeUlaw: (codes, out) => decodeWith(TABLES.ulaw.decode, codes, out),
+  decodeUlaw: (codes, out) => decodeWith(TABLES.ulaw.decode, codes, 0, codes.length, out),
   encodeAlaw: (pcm, out) => encodeWith(TABLES.alaw.encode, pcm, out),
-  decodeAlaw: (codes, out) => decodeWith(TABLES.alaw.decode, codes, out),
+  decodeAlaw: (codes, out) => decodeWith(TABLES.alaw.decode, codes, 0, codes.length, out),
   ULAW_SILENCE: 0xff,
   ALAW_SILENCE: 0xd5,
 };

@@ -29,6 +29,10 @@ export class NoiseFloor {
   #durationMs = 0;
   #isKnown = false;
   #dbov: number = FIRST_FLOOR_DBOV;
+  /** Of the blocks that were looked at last. */
+  #lowest = 0;
+  #highest = 0;
+  #mean = 0;
 
   get dbov(): number {
     return this.#dbov;
@@ -43,7 +47,7 @@ export class NoiseFloor {
     this.#levels[this.#blocks++ % WINDOW_BLOCKS] = levelDbov;
     this.#energy = 0;
     this.#durationMs = 0;
-    this.#dbov = this.#estimate();
+    this.#estimate();
   }
 
   reset(): void {
@@ -54,19 +58,22 @@ export class NoiseFloor {
     this.#dbov = FIRST_FLOOR_DBOV;
   }
 
-  #estimate(): number {
+  #estimate(): void {
     const { blocks, spreadDb } = this.#isKnown ? STEADY : STEADY_AT_START;
-    const steady = this.#blocks >= blocks ? this.#range(blocks) : undefined;
-    if (steady && steady.highest - steady.lowest <= spreadDb) {
-      this.#isKnown = true;
-      return steady.mean;
+    if (this.#blocks >= blocks) {
+      this.#lookAt(blocks);
+      if (this.#highest - this.#lowest <= spreadDb) {
+        this.#isKnown = true;
+        this.#dbov = this.#mean;
+        return;
+      }
     }
     if (this.#blocks >= WINDOW_BLOCKS) this.#isKnown = true;
-    const { lowest } = this.#range(Math.min(this.#blocks, WINDOW_BLOCKS));
-    return this.#isKnown ? lowest : Math.min(lowest, UNKNOWN_FLOOR_DBOV);
+    this.#lookAt(Math.min(this.#blocks, WINDOW_BLOCKS));
+    this.#dbov = this.#isKnown ? this.#lowest : Math.min(this.#lowest, UNKNOWN_FLOOR_DBOV);
   }
 
-  #range(latestBlocks: number): { lowest: number; highest: number; mean: number } {
+  #lookAt(latestBlocks: number): void {
     let lowest = Number.POSITIVE_INFINITY;
     let highest = Number.NEGATIVE_INFINITY;
     let sum = 0;
@@ -76,6 +83,8 @@ export class NoiseFloor {
       highest = Math.max(highest, level);
       sum += level;
     }
-    return { lowest, highest, mean: sum / latestBlocks };
+    this.#lowest = lowest;
+    this.#highest = highest;
+    this.#mean = sum / latestBlocks;
   }
 }

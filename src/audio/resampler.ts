@@ -2,9 +2,13 @@ import { filterFor, type PolyphaseFilter } from './resampler-filter.ts';
 
 const SAMPLE_RATES = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000] as const;
 
-/** Input samples that are worked on at a time. */
+/** Input samples that are worked on at a time; a multiple of 4. */
 const BLOCK_SAMPLES = 512;
+/** From 8000 to 48000 Hz. */
+const MAX_UP = 6;
 const ZEROS = new Int16Array(BLOCK_SAMPLES);
+/** What a block is interpolated to before it is rounded: one for all, because a call runs to its end. */
+const interpolated = new Float64Array(BLOCK_SAMPLES * MAX_UP);
 
 export interface ResamplerOptions {
   /** One of 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100 and 48000, as is `outputRate`. */
@@ -112,10 +116,28 @@ export class Resampler {
     for (let start = 0; start < input.length; start += BLOCK_SAMPLES) {
       const blockSamples = Math.min(BLOCK_SAMPLES, input.length - start);
       for (let i = 0; i < blockSamples; i++) window[historySamples + i] = input[start + i]!;
-      written = this.#filterBlock(this.#filter, blockSamples, output, written);
+      written =
+        this.#down === 1
+          ? this.#interpolateBlock(this.#filter, blockSamples, output, written)
+          : this.#filterBlock(this.#filter, blockSamples, output, written);
       window.copyWithin(0, blockSamples, blockSamples + historySamples);
     }
     return written;
+  }
+
+  /**
+   * The block at `up` times its rate, phase by phase. Neighbouring outputs of a phase share all samples but one, so that
+   * four at a time need a third of the loads that one at a time needs. @returns where the next output goes.
+   */
+  #interpolateBlock(filter: PolyphaseFilter, blockSamples: number, output: Int16Array, from: number): number {
+    const up = this.#up;
+    for (let phase = 0; phase < up; phase++) interpolatePhase(filter, phase, up, this.#window, blockSamples);
+    const position = this.#position;
+    const end = blockSamples * up;
+    const count = Math.max(0, Math.min(end - position, output.length - from));
+    for (let i = 0; i < count; i++) output[from + i] = toSample(interpolated[position + i]!);
+    this.#position = position + count - end;
+    return from + count;
   }
 
   /** @returns where the next output goes. */
@@ -142,12 +164,70 @@ export class Resampler {
         sum2 += taps[tap + 2]! * window[i + 2]!;
         sum3 += taps[tap + 3]! * window[i + 3]!;
       }
-      const rounded = Math.floor(sum0 + sum1 + (sum2 + sum3) + 0.5);
-      output[written++] = Math.max(-32768, Math.min(32767, rounded));
+      output[written++] = toSample(sum0 + sum1 + (sum2 + sum3));
     }
     this.#position = position - end;
     return written;
   }
+}
+
+/**
+ * Writes every output of one phase to its place in `interpolated`, four at a time. Each is summed in the order of the
+ * taps, wherever in a block it lies.
+ */
+function interpolatePhase(
+  { taps, tapsPerPhase }: PolyphaseFilter,
+  phase: number,
+  up: number,
+  window: Float64Array,
+  blockSamples: number,
+): void {
+  const firstTap = phase * tapsPerPhase;
+  for (let input = 0; input < blockSamples; input += 4) {
+    let sum0 = 0;
+    let sum1 = 0;
+    let sum2 = 0;
+    let sum3 = 0;
+    // The samples that the four outputs need for a tap are those of the tap before, moved on by one.
+    let a = window[input]!;
+    let b = window[input + 1]!;
+    let c = window[input + 2]!;
+    for (let k = 0; k < tapsPerPhase; k += 4) {
+      const tap0 = taps[firstTap + k]!;
+      const tap1 = taps[firstTap + k + 1]!;
+      const tap2 = taps[firstTap + k + 2]!;
+      const tap3 = taps[firstTap + k + 3]!;
+      const d = window[input + k + 3]!;
+      sum0 += tap0 * a;
+      sum1 += tap0 * b;
+      sum2 += tap0 * c;
+      sum3 += tap0 * d;
+      a = window[input + k + 4]!;
+      sum0 += tap1 * b;
+      sum1 += tap1 * c;
+      sum2 += tap1 * d;
+      sum3 += tap1 * a;
+      b = window[input + k + 5]!;
+      sum0 += tap2 * c;
+      sum1 += tap2 * d;
+      sum2 += tap2 * a;
+      sum3 += tap2 * b;
+      c = window[input + k + 6]!;
+      sum0 += tap3 * d;
+      sum1 += tap3 * a;
+      sum2 += tap3 * b;
+      sum3 += tap3 * c;
+    }
+    const first = input * up + phase;
+    interpolated[first] = sum0;
+    interpolated[first + up] = sum1;
+    interpolated[first + 2 * up] = sum2;
+    interpolated[first + 3 * up] = sum3;
+  }
+}
+
+function toSample(value: number): number {
+  return Math.max(-32768, Math.min(32767, Math.floor(value + 0.5)));
 }
 
 function checkRate(name: string, rate: number): void {

@@ -14,12 +14,14 @@ export interface RingOptions {
 const BYTES_PER_SAMPLE = Int16Array.BYTES_PER_ELEMENT;
 const MAX_CAPACITY_SAMPLES = 2 ** 29;
 
-/** Head, tail and overrun counter have a cache line each, so that producer and consumer do not slow each other down. */
-const CACHE_LINE_BYTES = 64;
 const HEAD = 0;
-const TAIL = CACHE_LINE_BYTES / Int32Array.BYTES_PER_ELEMENT;
-const OVERRUN = 2 * TAIL;
-const SAMPLES_OFFSET_BYTES = 3 * CACHE_LINE_BYTES;
+const TAIL = 1;
+const OVERRUN = 2;
+const COUNTERS = 3;
+/** Each counter has a cache line for itself, so that producer and consumer do not slow each other down. */
+const CACHE_LINE_BYTES = 64;
+const COUNTER_WORDS = CACHE_LINE_BYTES / Int32Array.BYTES_PER_ELEMENT;
+const SAMPLES_OFFSET_BYTES = COUNTERS * CACHE_LINE_BYTES;
 
 /** A counter is two words: its low 32 bits, and how many times it went past this. */
 const EPOCH_SAMPLES = 2 ** 30;
@@ -47,6 +49,8 @@ export class Ring {
   readonly capacitySamples: number;
   readonly #buffer: ArrayBuffer | SharedArrayBuffer;
   readonly #counters: Int32Array;
+  /** The counters of a ring that one thread has for itself; they need no atomics, which cost more than a frame's copy. */
+  readonly #privateCounters: Float64Array | undefined;
   readonly #samples: Int16Array;
 
   /** @throws RangeError - if the capacity is not an integer of 1 … 2^29, or the buffer of a handle is not made for it. */
@@ -63,6 +67,7 @@ export class Ring {
     }
     this.capacitySamples = capacitySamples;
     this.#counters = new Int32Array(this.#buffer, 0, SAMPLES_OFFSET_BYTES / Int32Array.BYTES_PER_ELEMENT);
+    if (this.#buffer instanceof ArrayBuffer) this.#privateCounters = new Float64Array(COUNTERS);
     this.#samples = new Int16Array(this.#buffer, SAMPLES_OFFSET_BYTES);
   }
 
@@ -128,11 +133,24 @@ export class Ring {
   view(startSample: number, endSample: number): Int16Array {
     const tail = this.#load(TAIL);
     const head = this.#load(HEAD);
-    if (!isWithin(startSample, tail, head) || !isWithin(endSample, startSample, head)) {
-      throw new RangeError(`Expected a window within [${tail}, ${head}) but received [${startSample}, ${endSample})`);
-    }
+    checkWindow(startSample, endSample, tail, head);
     const start = startSample % this.capacitySamples;
     return this.#samples.subarray(start, start + (endSample - startSample));
+  }
+
+  /**
+   * Consumer: copies the samples from `startSample` on into all of `out`. For windows that are looked at all the time: a
+   * view is an object, and one per frame would be garbage.
+   *
+   * @throws RangeError - as for `view`.
+   */
+  read(startSample: number, out: Int16Array): void {
+    const tail = this.#load(TAIL);
+    const head = this.#load(HEAD);
+    checkWindow(startSample, startSample + out.length, tail, head);
+    const samples = this.#samples;
+    const start = startSample % this.capacitySamples;
+    for (let i = 0; i < out.length; i++) out[i] = samples[start + i]!;
   }
 
   /**
@@ -172,16 +190,29 @@ export class Ring {
    * distance from it of less than 2^32, whatever happens in between.
    */
   #load(counter: number): number {
-    const epochStart = Atomics.load(this.#counters, counter + 1) * EPOCH_SAMPLES;
-    const low = Atomics.load(this.#counters, counter);
+    if (this.#privateCounters) return this.#privateCounters[counter]!;
+    const word = counter * COUNTER_WORDS;
+    const epochStart = Atomics.load(this.#counters, word + 1) * EPOCH_SAMPLES;
+    const low = Atomics.load(this.#counters, word);
     return epochStart + ((low - epochStart) >>> 0);
   }
 
   /** Each counter has one thread that stores to it. */
   #store(counter: number, value: number): void {
-    Atomics.store(this.#counters, counter, value | 0);
+    if (this.#privateCounters) {
+      this.#privateCounters[counter] = value;
+      return;
+    }
+    const word = counter * COUNTER_WORDS;
+    Atomics.store(this.#counters, word, value | 0);
     const epoch = Math.floor(value / EPOCH_SAMPLES);
-    if (this.#counters[counter + 1] !== epoch) Atomics.store(this.#counters, counter + 1, epoch);
+    if (this.#counters[word + 1] !== epoch) Atomics.store(this.#counters, word + 1, epoch);
+  }
+}
+
+function checkWindow(startSample: number, endSample: number, tail: number, head: number): void {
+  if (!isWithin(startSample, tail, head) || !isWithin(endSample, startSample, head)) {
+    throw new RangeError(`Expected a window within [${tail}, ${head}) but received [${startSample}, ${endSample})`);
   }
 }
 

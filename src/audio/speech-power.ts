@@ -41,7 +41,8 @@ export class SpeechPower {
     let trebleEnergy = 0;
     for (let i = 0; i < frame.length; i++) {
       const input = frame[i]!;
-      const output = gain * (input - 2 * input1 + input2) - feedback1 * output1 - feedback2 * output2;
+      // What the output before goes into comes last: each sample waits for that, and for nothing else.
+      const output = gain * (input - 2 * input1 + input2) - feedback2 * output2 - feedback1 * output1;
       const change = (input - previous) / 2;
       energy += output * output;
       trebleEnergy += change * change;

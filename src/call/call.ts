@@ -5,6 +5,7 @@ import { GatewayError, toError } from '../core/errors.ts';
 import type { CallEndReason, EventBus } from '../core/events.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Leg, LegMedia } from '../ingress/leg.ts';
+import type { PrebufferEstimator } from '../speech/prebuffer-estimator.ts';
 import type { Synthesizer } from '../speech/synthesizer.ts';
 import type { Transcriber } from '../speech/transcriber.ts';
 import { Listener } from './listener.ts';
@@ -18,11 +19,14 @@ export interface CallServices {
   readonly logger: Logger;
   readonly transcriber: Transcriber;
   readonly synthesizer: Synthesizer;
+  readonly prebuffer: PrebufferEstimator;
   observeLatency(word: LatencyWord, ms: number): void;
 }
 
 export interface CallOptions {
   readonly endSilenceMs: number;
+  /** Of the audio that the platform is sent. */
+  readonly sttSampleRate: 8000 | 16000;
   readonly maxCallMs: number;
   readonly voice: string;
   /** Told of each transcript that has words, in order: what to do with the call. */
@@ -48,6 +52,13 @@ export interface CallSummary {
 export interface CallDescription extends CallSummary {
   readonly turns: readonly Turn[];
   readonly statistics: Readonly<Record<string, number>>;
+}
+
+export interface SpeakOptions {
+  /** Default: the call's. */
+  readonly voice?: string | undefined;
+  /** The turn that the text answers. */
+  readonly turn?: Turn;
 }
 
 /** One call: a leg on one side, speech on the other, and the events that tell of both. */
@@ -102,6 +113,7 @@ export class Call {
     this.#speaker = new Speaker(this.id, media, this.#services, this.#timeline);
     this.#listener = new Listener(this.id, media.capture, this.#services, {
       endSilenceMs: this.#options.endSilenceMs,
+      sttSampleRate: this.#options.sttSampleRate,
       timeline: this.#timeline,
       voiceActivity: new VoiceActivity({ sampleRate: media.capture.sampleRate }),
       onTranscript: (text, turn) => this.#options.onTranscript(this, text, turn),
@@ -109,12 +121,18 @@ export class Call {
     this.#limit = clock.after(this.#options.maxCallMs, () => this.hangup('gateway'));
   }
 
-  /** Speaks `text` after what is being spoken already. @returns the playback's id. @throws GatewayError `ERR_WRONG_STATE` */
-  speak(text: string, turn?: Turn): string {
-    if (!this.#speaker || this.#endReason !== undefined) {
-      throw new GatewayError('ERR_WRONG_STATE', { found: 'the call is not up', needed: 'an answered call' });
-    }
-    return this.#speaker.speak(text, this.#options.voice, turn);
+  /**
+   * Speaks `text` after what is being spoken already. @returns the playback's id.
+   *
+   * @throws GatewayError `ERR_WRONG_STATE` - the call is not up; `ERR_TTS_BACKLOG` - too much waits already.
+   */
+  speak(text: string, options: SpeakOptions = {}): string {
+    return this.#upSpeaker().speak(text, options.voice ?? this.#options.voice, options.turn);
+  }
+
+  /** Silences what is being spoken, and what waits. @throws GatewayError `ERR_WRONG_STATE` */
+  stopSpeaking(): void {
+    this.#upSpeaker().stop();
   }
 
   hangup(reason: CallEndReason): void {
@@ -140,6 +158,11 @@ export class Call {
 
   describe(): CallDescription {
     return { ...this.summarize(), turns: this.#timeline.turns, statistics: this.leg.statistics() };
+  }
+
+  #upSpeaker(): Speaker {
+    if (this.#speaker && this.#endReason === undefined) return this.#speaker;
+    throw new GatewayError('ERR_WRONG_STATE', { found: 'the call is not up', needed: 'an answered call' });
   }
 
   #state(): CallSummary['state'] {

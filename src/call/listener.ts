@@ -3,12 +3,13 @@ import type { VoiceActivity } from '../audio/voice-activity.ts';
 import type { Timer } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import type { Capture } from '../ingress/capture.ts';
-import { Segmenter, type SegmenterEvent, type SpeechEnded } from '../speech/segmenter.ts';
+import { isAudible } from '../speech/loudness.ts';
+import { FRAME_MS, Segmenter, type SegmenterEvent, type SpeechEnded } from '../speech/segmenter.ts';
 import type { Transcript } from '../speech/transcriber.ts';
+import { UtteranceAudio } from '../speech/utterance-audio.ts';
 import type { CallServices } from './call.ts';
 import type { Timeline, Turn } from './timeline.ts';
 
-const FRAME_MS = 20;
 /** How often a caller who stopped sending is looked for. */
 const STALL_CHECK_MS = 50;
 /** What a network may hold packets back before their absence counts as silence, on top of the end silence. */
@@ -16,6 +17,8 @@ const STALL_GRACE_MS = 250;
 
 export interface ListenerOptions {
   readonly endSilenceMs: number;
+  /** Utterances are handed to the transcriber at this rate. */
+  readonly sttSampleRate: 8000 | 16000;
   readonly timeline: Timeline;
   /** Owned: closed with the listener. */
   readonly voiceActivity: VoiceActivity;
@@ -33,7 +36,9 @@ export class Listener {
   readonly #services: CallServices;
   readonly #options: ListenerOptions;
   readonly #segmenter: Segmenter;
-  readonly #frameSamples: number;
+  readonly #utterance: UtteranceAudio;
+  /** The 20 ms at work. */
+  readonly #frame: Int16Array;
   readonly #stallCheck: Timer;
   /** Keeps a connection to the platform open while the call lasts. */
   readonly #coolDown: () => void;
@@ -49,7 +54,12 @@ export class Listener {
     this.#capture = capture;
     this.#services = services;
     this.#options = options;
-    this.#frameSamples = (capture.sampleRate * FRAME_MS) / 1000;
+    this.#frame = new Int16Array((capture.sampleRate * FRAME_MS) / 1000);
+    this.#utterance = new UtteranceAudio({
+      ring: capture.ring,
+      inputRate: capture.sampleRate,
+      outputRate: options.sttSampleRate,
+    });
     this.#segmenter = new Segmenter({
       sampleRate: capture.sampleRate,
       endSilenceMs: options.endSilenceMs,
@@ -62,11 +72,18 @@ export class Listener {
   onAudio(): void {
     if (this.#closed) return;
     const { ring } = this.#capture;
-    while (this.#nextSample + this.#frameSamples <= ring.headSample) {
+    const frame = this.#frame;
+    while (this.#nextSample + frame.length <= ring.headSample) {
       const startSample = this.#nextSample;
-      this.#nextSample += this.#frameSamples;
-      if (!this.#held) this.#take(this.#segmenter.push(ring.view(startSample, this.#nextSample), startSample));
-      ring.release(this.#held ? this.#nextSample : this.#segmenter.retainFromSample);
+      this.#nextSample += frame.length;
+      if (this.#held) {
+        ring.release(this.#nextSample);
+        continue;
+      }
+      ring.read(startSample, frame);
+      this.#take(this.#segmenter.push(frame, startSample));
+      const takenSample = this.#utterance.take(this.#nextSample);
+      ring.release(Math.min(takenSample, this.#segmenter.nextUtteranceFromSample));
     }
   }
 
@@ -94,6 +111,7 @@ export class Listener {
 
   /** Ends the utterance of a caller who sends nothing any more, as one with silence suppression does. */
   #checkStall(): void {
+    if (!this.#segmenter.isOpen) return;
     const silentMs = this.#services.clock.nowMs() - this.#capture.lastArrivalMs;
     if (silentMs > this.#options.endSilenceMs + STALL_GRACE_MS) this.#finish();
   }
@@ -103,6 +121,7 @@ export class Listener {
     const { events } = this.#services;
     if (event.type === 'started') {
       this.#utteranceId = randomUUID();
+      this.#utterance.begin(event.startSample);
       events.emit('speech.started', this.#callId, { utteranceId: this.#utteranceId });
       return;
     }
@@ -114,7 +133,7 @@ export class Listener {
     // Speech that goes on to the last packet ends with it, not with the last whole frame.
     const endSample = ended.endSample === this.#nextSample ? this.#capture.ring.headSample : ended.endSample;
     const { events, clock, transcriber } = this.#services;
-    const { timeline } = this.#options;
+    const { timeline, sttSampleRate: sampleRate } = this.#options;
     const startMs = this.#capture.toMs(startSample);
     const endMs = this.#capture.toMs(endSample);
     events.emit('speech.ended', this.#callId, { utteranceId: id, startMs, endMs });
@@ -122,22 +141,27 @@ export class Listener {
     const voicedMs = this.#capture.arrivalMsOf(lastVoicedSample);
     const turn = timeline.begin(id, startMs, endMs);
     timeline.record(turn, 'endpointing', decidedAtMs - voicedMs);
-    const pcm = this.#capture.ring.view(startSample, endSample).slice();
-    const { sampleRate } = this.#capture;
-    const transcript: Promise<Transcript> = isSpeech
-      ? transcriber.submit({ id, callId: this.#callId, pcm, sampleRate, decidedAtMs })
-      : Promise.resolve({ text: '', sttQueueMs: 0, sttMs: 0 });
+    const pcm = this.#utterance.end(endSample);
+    const isSent = isSpeech && isAudible(pcm, sampleRate);
+    const transcript: Promise<Transcript> = isSent
+      ? transcriber.submit({ id, callId: this.#callId, pcm, sampleRate, startMs, endMs, decidedAtMs })
+      : Promise.resolve(transcriber.skip({ id, startMs, endMs }));
     const tell = transcript.then(
-      ({ text, sttQueueMs, sttMs }) => {
-        if (isSpeech) {
+      ({ text, parts, sttQueueMs, sttMs }) => {
+        if (isSent) {
           timeline.record(turn, 'sttQueue', sttQueueMs);
           timeline.record(turn, 'stt', sttMs);
         }
         const latencyMs = Math.max(0, Math.round(clock.nowMs() - voicedMs));
+        const [first] = parts;
+        // Utterances that were one request are one event, which comes with the last of them.
+        const isLast = parts.at(-1)?.id === id;
         return () => {
-          const utterances = [{ id, startMs, endMs }];
-          events.emit('transcript.final', this.#callId, { text, startMs, endMs, latencyMs, utterances });
-          if (text !== '' && !this.#closed) this.#options.onTranscript(text, turn);
+          if (isLast) {
+            const whole = { startMs: first?.startMs ?? startMs, endMs, latencyMs, utterances: parts };
+            events.emit('transcript.final', this.#callId, { text, ...whole });
+          }
+          if (isLast && text !== '' && !this.#closed) this.#options.onTranscript(text, turn);
           else timeline.finish(turn);
         };
       },

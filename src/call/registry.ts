@@ -21,6 +21,11 @@ export class CallRegistry {
     return [...this.#active.values()];
   }
 
+  /** A call that is not over. */
+  find(id: string): Call | undefined {
+    return this.#active.get(id);
+  }
+
   add(call: Call): void {
     this.#totalCalls++;
     this.#active.set(call.id, call);

@@ -25,10 +25,12 @@ export class Speaker {
       sender: media.sender,
       format: media.format,
       clock: services.clock,
+      prebuffer: services.prebuffer,
       onStarted: (playbackId, times) => {
         this.#recordStart(playbackId, times);
         events.emit('playback.started', callId, { playbackId, heardMs: 0 });
       },
+      onMark: (playbackId, _index, heardMs) => events.emit('playback.mark', callId, { playbackId, heardMs }),
       onFinished: (playbackId, heardMs) => {
         events.emit('playback.finished', callId, { playbackId, heardMs });
         this.#settleTurn(playbackId);
@@ -54,6 +56,11 @@ export class Speaker {
       this.#services.synthesizer.speak(text, { voice, sampleRate: this.#sampleRate, signal }),
     );
     return playbackId;
+  }
+
+  /** Silences what plays, and forgets what waits. */
+  stop(): void {
+    this.#playout.interrupt();
   }
 
   /** Silences what plays and plays nothing more. */

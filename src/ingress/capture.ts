@@ -1,7 +1,12 @@
+import { Concealer } from '../audio/concealer.ts';
 import { Ring } from '../audio/ring.ts';
 
 /** Silence for a gap is written in pieces of this length, so that its reader can make room in between. */
 const GAP_PIECE_MS = 500;
+/** A gap up to this length is a loss and is concealed; a longer one is silence. */
+const MAX_CONCEALED_MS = 60;
+/** What the concealer needs to know of the voice before a gap. */
+const CONCEALER_HISTORY_MS = 60;
 /** How fast the mapping from samples to time follows a sender whose clock is slow, in ms per ms. */
 const CREEP = 0.001;
 
@@ -17,7 +22,7 @@ export interface CaptureOptions {
 
 /**
  * The caller's audio as one unbroken line of samples that starts at the answer: the capture clock. RTP timestamps
- * place it, so jitter leaves no trace; what was lost or not sent is silence of the right length.
+ * place it, so jitter leaves no trace. A short loss is concealed; what was not sent is silence of the right length.
  */
 export class Capture {
   readonly sampleRate: 8000 | 16000;
@@ -29,6 +34,9 @@ export class Capture {
   /** Least `arrival − position` seen, in ms: when sample 0 can have been heard at the earliest. */
   #offsetMs = Number.POSITIVE_INFINITY;
   #lastArrivalMs: number;
+  /** Made at the first loss: most calls have none. */
+  #concealer: Concealer | undefined;
+  #concealedSamples = 0;
 
   constructor(options: CaptureOptions) {
     this.sampleRate = options.sampleRate;
@@ -43,15 +51,23 @@ export class Capture {
     return this.#lastArrivalMs;
   }
 
+  /** Samples that were lost and made up. */
+  get concealedSamples(): number {
+    return this.#concealedSamples;
+  }
+
   /**
    * Appends `pcm`, whose first sample has `timestamp` on the session's unbroken axis, in units of `sampleRate`. A gap
-   * before it becomes silence; what lies before the head was taken already and is dropped.
+   * before it is filled; what lies before the head was taken already and is dropped. After a loss the beginning of
+   * `pcm` is changed in place, to lead over from what was made up.
    */
   write(pcm: Int16Array, timestamp: number, arrivalMs: number): void {
     this.#base ??= Math.max(0, this.#toSamples(arrivalMs - this.#startMs) - pcm.length) - timestamp;
     this.#lastArrivalMs = arrivalMs;
     const position = timestamp + this.#base;
-    this.#fill(position);
+    const gapSamples = position - this.ring.headSample;
+    if (gapSamples > 0 && gapSamples <= this.#toSamples(MAX_CONCEALED_MS)) this.#conceal(gapSamples, pcm);
+    else this.#fill(position);
     const overlap = this.ring.headSample - position;
     if (overlap >= pcm.length) return;
     this.ring.write(overlap > 0 ? pcm.subarray(overlap) : pcm);
@@ -69,6 +85,19 @@ export class Capture {
   arrivalMsOf(sample: number): number {
     const offsetMs = Number.isFinite(this.#offsetMs) ? this.#offsetMs : this.#startMs;
     return offsetMs + (sample * 1000) / this.sampleRate;
+  }
+
+  #conceal(gapSamples: number, next: Int16Array): void {
+    this.#concealer ??= new Concealer({ sampleRate: this.sampleRate });
+    const { headSample, tailSample } = this.ring;
+    const history = new Int16Array(Math.min(headSample - tailSample, this.#toSamples(CONCEALER_HISTORY_MS)));
+    this.ring.read(headSample - history.length, history);
+    const gap = new Int16Array(gapSamples);
+    this.#concealer.good(history);
+    this.#concealer.conceal(gap);
+    this.#concealer.good(next);
+    this.ring.write(gap);
+    this.#concealedSamples += gapSamples;
   }
 
   #fill(position: number): void {

@@ -34,7 +34,8 @@ export class MediaTimeline {
   }
 
   /**
-   * Where a packet lies on the axis, in ticks; exact up to 2^53. Strictly greater than for the packet before.
+   * Where a packet lies on the axis, in ticks: 0 for the first, strictly greater than for the packet before; exact up to
+   * 2^53. `timestamp` is of 32 bits, signed or not.
    *
    * The axis breaks when the timestamp goes back, stands still or leaps ahead by seconds that the arrival time does
    * not explain. It then goes on by the time that has passed, and by no less than the packet before lasted.
@@ -45,7 +46,7 @@ export class MediaTimeline {
     const leap = delta - Math.max(0, elapsedTicks) > MAX_UNEXPLAINED_MS * this.#ticksPerMs;
     this.#broken = this.#started && (this.#rebase || delta <= 0 || leap);
     if (!this.#started) {
-      this.#extended = timestamp;
+      this.#extended = 0;
     } else if (this.#broken) {
       this.#extended += Math.max(this.#packetTicks, elapsedTicks);
     } else {

@@ -38,10 +38,18 @@ export type DiscontinuityReason =
 /** What comes out of the receive side, in order. */
 export interface ReceiverEvents {
   /**
-   * One packet of audio, in order. `payload` is valid during the call only. `timestamp` is in RTP ticks on one axis
-   * for the whole session, strictly increasing; `arrivalMs` is monotonic time and may not be.
+   * One packet of audio, in order. Its payload, `bytes[offset, offset + length)`, is valid during the call only.
+   * `timestamp` is in RTP ticks on one axis for the whole session, 0 for the first packet and strictly increasing;
+   * `arrivalMs` is monotonic time and may not be.
    */
-  onAudio(payload: Uint8Array, payloadType: number, timestamp: number, arrivalMs: number): void;
+  onAudio(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    payloadType: number,
+    timestamp: number,
+    arrivalMs: number,
+  ): void;
   /** So many packets before the next audio were given up; its timestamp tells how much is missing. */
   onLoss?(packets: number): void;
   /** The next audio does not continue the audio before: decoder, concealment and detectors should start afresh. */
@@ -70,8 +78,10 @@ export interface RtpReceiverOptions {
  * while a stray packet changes nothing. Telephone events are told apart by their timestamps and so are taken whatever
  * their SSRC; some gateways send them as a source of their own.
  */
-export class RtpReceiver {
+export class RtpReceiver implements ReportedSource {
   readonly counters: ReceiveCounters = new ReceiveCounters();
+  readonly sequence: SequenceTracker = new SequenceTracker();
+  readonly jitter: InterarrivalJitter;
   readonly #lock: SourceLock;
   readonly #events: ReceiverEvents;
   readonly #header = createRtpHeader();
@@ -79,8 +89,6 @@ export class RtpReceiver {
   readonly #digits: TelephoneEventReceiver;
   readonly #reorder: ReorderBuffer;
   readonly #timeline: MediaTimeline;
-  readonly #jitter: InterarrivalJitter;
-  readonly #sequence = new SequenceTracker();
   #ssrc: number | undefined;
   #candidateSsrc: number | undefined;
   readonly #candidateSequence = new SequenceTracker();
@@ -104,15 +112,15 @@ export class RtpReceiver {
     );
     this.#reorder = new ReorderBuffer({
       maxWaitMs: MAX_WAIT_MS,
-      onPacket: (payload, payloadType, timestamp, arrivalMs) =>
-        this.#deliver(payload, payloadType, timestamp, arrivalMs),
+      onPacket: (bytes, offset, length, payloadType, timestamp, arrivalMs) =>
+        this.#deliver(bytes, offset, length, payloadType, timestamp, arrivalMs),
       onLost: (packets) => {
         this.counters.givenUp += packets;
         events.onLoss?.(packets);
       },
     });
     this.#timeline = new MediaTimeline(clockRate);
-    this.#jitter = new InterarrivalJitter(clockRate);
+    this.jitter = new InterarrivalJitter(clockRate);
     this.setPayloadTypes(options.payloadTypes);
   }
 
@@ -129,18 +137,14 @@ export class RtpReceiver {
     return this.#lastArrivalMs;
   }
 
-  get interarrivalJitterMs(): number {
-    return this.#jitter.interarrivalJitterMs;
-  }
-
   /** Packets that wait behind a gap. */
   get waitingPackets(): number {
     return this.#reorder.waitingPackets;
   }
 
-  /** The source of the audio, for receiver reports; undefined before the first packet. */
-  get source(): ReportedSource | undefined {
-    return this.#ssrc === undefined ? undefined : { ssrc: this.#ssrc, sequence: this.#sequence, jitter: this.#jitter };
+  /** The source of the audio; undefined before its first packet. */
+  get ssrc(): number | undefined {
+    return this.#ssrc;
   }
 
   receive(bytes: Uint8Array, offset: number, length: number, source: Endpoint, arrivalMs: number): void {
@@ -157,8 +161,7 @@ export class RtpReceiver {
     this.#lastArrivalMs = arrivalMs;
     const kind = this.#kinds[header.payloadType];
     if (kind === AUDIO && header.payloadBytes > 0) {
-      const start = header.payloadOffset;
-      this.#receiveAudio(bytes.subarray(start, start + header.payloadBytes), arrivalMs);
+      this.#receiveAudio(bytes, arrivalMs);
       return;
     }
     if (kind === TELEPHONE_EVENT) {
@@ -190,7 +193,8 @@ export class RtpReceiver {
     this.#digits.finish();
   }
 
-  #receiveAudio(payload: Uint8Array, arrivalMs: number): void {
+  /** Takes the packet in the header, whose datagram is in `bytes`. */
+  #receiveAudio(bytes: Uint8Array, arrivalMs: number): void {
     const { ssrc, sequenceNumber } = this.#header;
     if (this.#ssrc === undefined) {
       this.#changeStream('ssrc');
@@ -198,28 +202,30 @@ export class RtpReceiver {
       if (ssrc !== this.#candidateSsrc) this.#candidateSequence.reset();
       this.#candidateSsrc = ssrc;
       if (this.#candidateSequence.update(sequenceNumber) !== 'valid') {
-        this.#hold(payload, arrivalMs);
+        this.#hold(bytes, arrivalMs);
         return;
       }
       this.#changeStream('ssrc');
     } else {
-      const verdict = this.#sequence.update(sequenceNumber);
+      const verdict = this.sequence.update(sequenceNumber);
       if (verdict === 'suspect') {
-        this.#hold(payload, arrivalMs);
+        this.#hold(bytes, arrivalMs);
         return;
       }
       if (verdict === 'restarted') this.#changeStream('sequence');
     }
-    const { payloadType, timestamp } = this.#header;
-    this.#jitter.update(timestamp, arrivalMs);
-    this.#insert(sequenceNumber, payload, payloadType, timestamp, arrivalMs);
+    const { payloadType, payloadOffset, payloadBytes } = this.#header;
+    // Signed, since only differences matter from here on: V8 keeps an unsigned number of 32 bits as an object.
+    const timestamp = this.#header.timestamp | 0;
+    this.jitter.update(timestamp, arrivalMs);
+    this.#insert(sequenceNumber, bytes, payloadOffset, payloadBytes, payloadType, timestamp, arrivalMs);
   }
 
   /** A packet that is no audio takes its number in the stream all the same. */
   #takeNumber(arrivalMs: number): void {
     const { ssrc, sequenceNumber } = this.#header;
     if (ssrc !== this.#ssrc) return;
-    const verdict = this.#sequence.update(sequenceNumber);
+    const verdict = this.sequence.update(sequenceNumber);
     if (verdict === 'suspect') return;
     if (verdict === 'restarted') this.#changeStream('sequence');
     this.#reorder.insertPlaceholder(sequenceNumber, arrivalMs);
@@ -227,22 +233,25 @@ export class RtpReceiver {
 
   #insert(
     sequenceNumber: number,
-    payload: Uint8Array,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
     payloadType: number,
     timestamp: number,
     arrivalMs: number,
   ): void {
-    const result = this.#reorder.insert(sequenceNumber, payload, payloadType, timestamp, arrivalMs);
+    const result = this.#reorder.insert(sequenceNumber, bytes, offset, length, payloadType, timestamp, arrivalMs);
     if (result === 'duplicate') this.counters.duplicates += 1;
     else if (result === 'late') this.counters.late += 1;
     else if (result === 'reordered') this.counters.reordered += 1;
   }
 
   /** Keeps the packet in the header until the next one confirms or refutes it. */
-  #hold(payload: Uint8Array, arrivalMs: number): void {
-    const { ssrc, sequenceNumber, payloadType, timestamp } = this.#header;
+  #hold(bytes: Uint8Array, arrivalMs: number): void {
+    const { ssrc, sequenceNumber, payloadType, payloadOffset, payloadBytes } = this.#header;
+    const timestamp = this.#header.timestamp | 0;
     Object.assign(this.#held, { ssrc, sequenceNumber, payloadType, timestamp, arrivalMs });
-    this.#held.payload.store(payload);
+    this.#held.payload.store(bytes.subarray(payloadOffset, payloadOffset + payloadBytes));
     this.counters.unverified += 1;
   }
 
@@ -252,23 +261,31 @@ export class RtpReceiver {
     const held = this.#held;
     const followsHeld = held.ssrc === ssrc && sequenceNumber === ((held.sequenceNumber + 1) & 0xffff);
     this.#reorder.drain();
-    this.#jitter.reset();
+    this.jitter.reset();
     this.#timeline.rebase();
     this.#breakReason = reason;
     this.#ssrc = ssrc;
     this.#candidateSsrc = undefined;
     held.ssrc = -1;
-    this.#sequence.start(followsHeld ? held.sequenceNumber : sequenceNumber);
+    this.sequence.start(followsHeld ? held.sequenceNumber : sequenceNumber);
     if (followsHeld) {
       this.counters.unverified -= 1;
-      this.#sequence.update(held.sequenceNumber);
-      this.#jitter.update(held.timestamp, held.arrivalMs);
-      this.#insert(held.sequenceNumber, held.payload.view, held.payloadType, held.timestamp, held.arrivalMs);
+      this.sequence.update(held.sequenceNumber);
+      this.jitter.update(held.timestamp, held.arrivalMs);
+      const { view } = held.payload;
+      this.#insert(held.sequenceNumber, view, 0, view.length, held.payloadType, held.timestamp, held.arrivalMs);
     }
-    this.#sequence.update(sequenceNumber);
+    this.sequence.update(sequenceNumber);
   }
 
-  #deliver(payload: Uint8Array, payloadType: number, timestamp: number, arrivalMs: number): void {
+  #deliver(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    payloadType: number,
+    timestamp: number,
+    arrivalMs: number,
+  ): void {
     const extendedTimestamp = this.#timeline.advance(timestamp, arrivalMs);
     if (this.#timeline.broken) {
       this.counters.discontinuities += 1;
@@ -276,7 +293,7 @@ export class RtpReceiver {
     }
     this.#breakReason = 'timestamp';
     this.counters.delivered += 1;
-    this.#events.onAudio(payload, payloadType, extendedTimestamp, arrivalMs);
+    this.#events.onAudio(bytes, offset, length, payloadType, extendedTimestamp, arrivalMs);
   }
 }
 

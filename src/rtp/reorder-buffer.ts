@@ -12,9 +12,17 @@ export interface ReorderBufferOptions {
   /** How long packets wait for one that is missing in front of them. */
   readonly maxWaitMs: number;
   /**
-   * Takes each packet, in order of sequence numbers. `payload` is valid during the call only.
+   * Takes each packet, in order of sequence numbers. Its payload, `bytes[offset, offset + length)`, is valid during the
+   * call only.
    */
-  readonly onPacket: (payload: Uint8Array, payloadType: number, timestamp: number, arrivalMs: number) => void;
+  readonly onPacket: (
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    payloadType: number,
+    timestamp: number,
+    arrivalMs: number,
+  ) => void;
   /** Told, in order, of packets that were given up. */
   readonly onLost: (packets: number) => void;
 }
@@ -80,10 +88,12 @@ export class ReorderBuffer {
     return packets;
   }
 
-  /** Takes a packet; `payload` is copied if it has to wait. */
+  /** Takes a packet; its payload, `bytes[offset, offset + length)`, is copied if it has to wait. */
   insert(
     sequenceNumber: number,
-    payload: Uint8Array,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
     payloadType: number,
     timestamp: number,
     arrivalMs: number,
@@ -92,7 +102,7 @@ export class ReorderBuffer {
     if (result === 'duplicate' || result === 'late') return result;
     if (sequenceNumber === this.#next) {
       this.#pass(sequenceNumber);
-      this.#options.onPacket(payload, payloadType, timestamp, arrivalMs);
+      this.#options.onPacket(bytes, offset, length, payloadType, timestamp, arrivalMs);
       this.#releaseRun();
       return result;
     }
@@ -100,7 +110,7 @@ export class ReorderBuffer {
     slot.placeholder = false;
     slot.payloadType = payloadType;
     slot.timestamp = timestamp;
-    slot.payload.store(payload);
+    slot.payload.store(bytes.subarray(offset, offset + length));
     return result;
   }
 
@@ -177,8 +187,9 @@ export class ReorderBuffer {
       slot.occupied = false;
       this.#waiting -= 1;
       this.#pass(this.#next);
-      if (!slot.placeholder)
-        this.#options.onPacket(slot.payload.view, slot.payloadType, slot.timestamp, slot.arrivalMs);
+      if (slot.placeholder) continue;
+      const { view } = slot.payload;
+      this.#options.onPacket(view, 0, view.length, slot.payloadType, slot.timestamp, slot.arrivalMs);
     }
   }
 

@@ -37,10 +37,13 @@ const MAX_ROUND_TRIP_UNITS = 60 * 65536;
 /** Seconds from the NTP epoch (1900) to the Unix epoch. */
 const NTP_UNIX_SECONDS = 2_208_988_800;
 
-export interface SenderInfo {
-  readonly ntpSeconds: number;
+export interface NtpTime {
+  ntpSeconds: number;
   /** In 1/2^32 s. */
-  readonly ntpFraction: number;
+  ntpFraction: number;
+}
+
+export interface SenderInfo extends Readonly<NtpTime> {
   readonly rtpTimestamp: number;
   readonly packetsSent: number;
   readonly octetsSent: number;
@@ -73,11 +76,12 @@ export interface RtcpCompound {
   readonly bye: readonly number[];
 }
 
-/** Unix time in milliseconds as NTP seconds and fraction (RFC 3550 section 4); wraps with the era in 2036. */
-export function toNtp(unixMs: number): { ntpSeconds: number; ntpFraction: number } {
+/** Writes Unix time in milliseconds to `ntp` (RFC 3550 section 4); wraps with the era in 2036. @returns `ntp`. */
+export function toNtp<T extends NtpTime>(unixMs: number, ntp: T): T {
   const seconds = Math.floor(unixMs / 1000);
-  const ntpFraction = Math.floor(((unixMs - seconds * 1000) / 1000) * 2 ** 32) >>> 0;
-  return { ntpSeconds: (seconds + NTP_UNIX_SECONDS) >>> 0, ntpFraction };
+  ntp.ntpSeconds = (seconds + NTP_UNIX_SECONDS) >>> 0;
+  ntp.ntpFraction = Math.floor(((unixMs - seconds * 1000) / 1000) * 2 ** 32) >>> 0;
+  return ntp;
 }
 
 /** The middle 32 bits of an NTP time, in 1/65536 s: what LSR carries. */

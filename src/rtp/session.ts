@@ -113,6 +113,7 @@ export class RtpSession {
         // A name for this call alone, as RFC 7022 section 4.2 wants it.
         cname: randomBytes(12).toString('base64'),
         clockRate: this.#clockRate,
+        sessionKbps: sessionKbps(sending),
         wallOffsetMs: clock.wallMs() - nowMs,
         random: Math.random,
       },
@@ -142,14 +143,18 @@ export class RtpSession {
 
   get statistics(): RtpStatistics {
     const { givenUp, ...counters } = this.#receiver.counters;
+    const { remote } = this.#reporter;
     return {
       ...counters,
       waiting: this.#receiver.waitingPackets,
       lost: Math.max(0, givenUp - counters.late),
       fractionLost: this.#reporter.fractionLost,
-      interarrivalJitterMs: this.#receiver.interarrivalJitterMs,
+      interarrivalJitterMs: this.#receiver.jitter.interarrivalJitterMs,
       roundTripMs: this.#reporter.roundTripMs,
-      remoteFractionLost: this.#reporter.remoteFractionLost,
+      remoteFractionLost: remote?.fractionLost,
+      remoteLost: remote?.lost,
+      remoteInterarrivalJitterMs: remote?.interarrivalJitterMs,
+      rtcpSent: this.#reporter.sent,
       rtcpReceived: this.#rtcpReceived,
       rtcpDiscarded: this.#rtcpDiscarded,
       packetsSent: this.sender.packetsSent,
@@ -168,6 +173,7 @@ export class RtpSession {
     this.sender.reconfigure({ ...sending, timestampStep: this.#timestampStep(sending) });
     this.#negotiation = { remote, payloadTypes, sending };
     this.#digitOptions = this.#digitOptionsOf(this.#negotiation);
+    this.#reporter.sessionKbps = sessionKbps(sending);
     this.#lock.renegotiate(remote?.rtp, this.#clock.nowMs());
     this.#sendTo(this.#lock.destination);
   }
@@ -201,7 +207,7 @@ export class RtpSession {
     if (this.#closed) return;
     this.#closed = true;
     this.#receiver.finish();
-    const bye = this.#reporter.bye(this.#clock.nowMs(), this.sender, this.#receiver.source);
+    const bye = this.#reporter.bye(this.#clock.nowMs(), this.sender, this.#receiver);
     if (bye) this.#port.sendRtcp(bye);
     this.#port.close();
   }
@@ -226,8 +232,9 @@ export class RtpSession {
   #tick(nowMs: number): void {
     if (this.#closed) return;
     this.#receiver.poll(nowMs);
-    if (this.#reporter.isDue(nowMs)) {
-      this.#port.sendRtcp(this.#reporter.report(nowMs, this.sender, this.#receiver.source));
+    if (this.#destination !== undefined) {
+      const report = this.#reporter.poll(nowMs, this.sender, this.#receiver);
+      if (report) this.#port.sendRtcp(report);
     }
     if (this.#digitOptions) this.#digits.pump(this.#digitOptions);
     this.#watchMedia(nowMs);
@@ -266,4 +273,9 @@ export class RtpSession {
     if (payloadTypes.telephoneEvent === undefined) return undefined;
     return { ...sending, payloadType: payloadTypes.telephoneEvent, timestampStep: this.#timestampStep(sending) };
   }
+}
+
+/** The bandwidth of one direction of RTP with its headers of IP, UDP and RTP, in kbit/s. */
+function sessionKbps({ ptimeMs, silencePayload }: RtpSending): number {
+  return ((silencePayload.length + 40) * 8) / ptimeMs;
 }

@@ -5,6 +5,8 @@ const LEARNING_PACKETS = 4;
 /** They must take at least this long, so that a burst of guesses does not qualify. */
 const LEARNING_SPREAD_MS = (LEARNING_PACKETS - 1) * 9 - 5;
 const LEARNING_WINDOW_MS = 5000;
+/** No endpoint. A number, so that V8 compares numbers and makes no object of each packet's source. */
+const NO_SOURCE = -1;
 
 /**
  * Decides whose packets are taken, as strict RTP does (Asterisk).
@@ -19,7 +21,7 @@ const LEARNING_WINDOW_MS = 5000;
  */
 export class SourceLock {
   #sdp: Endpoint | undefined;
-  #current: Endpoint | undefined;
+  #current: Endpoint = NO_SOURCE;
   #destination: Endpoint | undefined;
   /** A source has won since the last negotiation. */
   #locked = false;
@@ -42,7 +44,7 @@ export class SourceLock {
 
   /** Whose packets are taken now. */
   get source(): Endpoint | undefined {
-    return this.#current;
+    return this.#current === NO_SOURCE ? undefined : this.#current;
   }
 
   /** Where packets should go: SDP's endpoint until a source has won, then that source (symmetric RTP, RFC 4961). */
@@ -63,7 +65,7 @@ export class SourceLock {
     if (source === this.#current && this.#locked) return true;
     if (source === this.#sdp && (!this.#locked || nowMs <= this.#windowEndMs)) return this.#lock(source);
     if (this.#locked) return false;
-    if (this.#current !== undefined && nowMs > this.#windowEndMs) {
+    if (this.#current !== NO_SOURCE && nowMs > this.#windowEndMs) {
       this.#lock(this.#current);
       return source === this.#current;
     }

@@ -60,8 +60,12 @@ export interface RtpStatistics
   readonly interarrivalJitterMs: number;
   /** Undefined until the peer has reported on what we send. */
   readonly roundTripMs: number | undefined;
-  /** What the peer lost of our packets in its last report interval: 0-1; undefined until it has reported. */
+  /** What the peer lost of our packets in its last report interval: 0-1; undefined, as what follows, until it has. */
   readonly remoteFractionLost: number | undefined;
+  /** Of all our packets so far; negative when duplicates outnumber losses. */
+  readonly remoteLost: number | undefined;
+  readonly remoteInterarrivalJitterMs: number | undefined;
+  readonly rtcpSent: number;
   readonly rtcpReceived: number;
   /** RTCP from elsewhere, or that can not be read. */
   readonly rtcpDiscarded: number;

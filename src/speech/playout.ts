@@ -1,17 +1,12 @@
-import { G711, type Law } from '../audio/g711.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import type { FrameSender } from '../rtp/transport.ts';
-import { Playback, type PlaybackSource, SAMPLES_PER_MS } from './playback.ts';
+import { Playback, type PlaybackSource, SAMPLES_PER_MS, SENTENCE_END } from './playback.ts';
+import { type PlayoutFormat, PlayoutWriter } from './playout-writer.ts';
+import { PrebufferEstimator } from './prebuffer-estimator.ts';
 
-export type { PlaybackSource } from './playback.ts';
-
-/** How frames are made; a re-INVITE may change it. */
-export interface PlayoutFormat {
-  readonly law: Law;
-  readonly payloadType: number;
-  readonly ptimeMs: number;
-}
+export { type PlaybackSource, SENTENCE_END } from './playback.ts';
+export type { PlayoutFormat } from './playout-writer.ts';
 
 /** On the monotonic clock. */
 export interface PlaybackTimes {
@@ -27,13 +22,15 @@ export interface PlayoutOptions {
   readonly sender: FrameSender;
   readonly format: PlayoutFormat;
   readonly clock: Clock;
-  /** Audio that must be there before a playback begins, and again after it ran dry. Default 80 ms. */
-  readonly prebufferMs?: number;
+  /** What is known of the provider's stalls; one for all calls. Default: one of its own. */
+  readonly prebuffer?: PrebufferEstimator;
   /** Audio kept ahead of the caller's ear before its source has to wait. Default 30 s. */
   readonly maxBacklogMs?: number;
   /** Playbacks that may wait. Default 64. */
   readonly maxPlaybacks?: number;
   readonly onStarted: (playbackId: string, times: PlaybackTimes) => void;
+  /** Sentence number `index` of it, from 0, was heard to its end. */
+  readonly onMark?: (playbackId: string, index: number, heardMs: number) => void;
   /** All of it was heard. Follows `onStarted`, unless there was no audio at all. */
   readonly onFinished: (playbackId: string, heardMs: number) => void;
   readonly onInterrupted: (playbackId: string, heardMs: number) => void;
@@ -49,13 +46,10 @@ export interface PlayoutStatistics {
   readonly underruns: number;
 }
 
-/**
- * How much of the send ring is used: as long as the event loop may stall unheard. The rest stays free for digits, which
- * leave behind the audio that is in the ring already.
- */
-const RING_MS = 500;
-/** Tags beyond belong to others who write to the same ring. */
-const MAX_TAG = 2 ** 31 - 1;
+/** Audio that must be there before a playback begins, and again after it ran dry, besides what is learned. */
+const MIN_BUFFER_MS = 30;
+/** When nothing has left for this long, the call is on hold, and there is nothing to fade out. */
+const HOLD_MS = 200;
 
 /**
  * Plays replies to one caller, one after the other.
@@ -68,12 +62,16 @@ const MAX_TAG = 2 ** 31 - 1;
  *
  * The next source is opened when the one before has ended, so that replies follow without a gap and each costs its
  * request only when it is sure to be spoken next. All reports come from the tap, not from what was written.
+ *
+ * When the ring is about to run dry, a fade-out is written behind the audio. It is taken back if more comes before it
+ * leaves; else the audio is faded in when there is enough of it again. So a frame never waits for the one after it to
+ * come, and nothing clicks however long the event loop stalls.
  */
 export class Playout {
   readonly #options: PlayoutOptions;
   readonly #sender: FrameSender;
-  #format: PlayoutFormat;
-  #frame: Uint8Array;
+  readonly #writer: PlayoutWriter;
+  readonly #prebuffer: PrebufferEstimator;
   /** Oldest first; the first is the one that is heard. */
   #queue: Playback[] = [];
   /** Index of the playback that is written to the ring now. */
@@ -81,17 +79,15 @@ export class Playout {
   #pulling: Playback | undefined;
   /** Wakes the source that waits for room in the backlog. */
   #onRoom: (() => void) | undefined;
-  #lastTag = 0;
-  /** The ring was empty at the last tick, with more to come. */
-  #isStarving = false;
+  #isPaused = false;
   #underruns = 0;
   #closed = false;
 
   constructor(options: PlayoutOptions) {
     this.#options = options;
     this.#sender = options.sender;
-    this.#format = options.format;
-    this.#frame = new Uint8Array(options.format.ptimeMs * SAMPLES_PER_MS);
+    this.#writer = new PlayoutWriter(options.sender, options.format);
+    this.#prebuffer = options.prebuffer ?? new PrebufferEstimator();
   }
 
   get isPlaying(): boolean {
@@ -117,27 +113,57 @@ export class Playout {
     if (this.#queue.length >= maxPlaybacks) {
       throw new GatewayError('ERR_TTS_BACKLOG', `${this.#queue.length} replies wait already`);
     }
-    this.#queue.push(new Playback(playbackId, source, this.#nextTag()));
+    this.#queue.push(new Playback(playbackId, source, this.#writer.nextTag()));
     this.#pullNext();
   }
 
   /**
-   * Silences the caller's ear now: drops what has not left (digits behind it as well), and every playback.
+   * Silences the caller's ear now, but for a fade-out of 10 ms: drops what has not left (digits behind it as well), and
+   * every playback. What comes after is neither ducked nor paused.
    *
    * @returns how much was heard of the playback that was speaking, in ms.
    */
   interrupt(): number {
-    this.#takeBack();
-    this.#advance(this.#sender.lastSentMs);
+    this.#cut();
     const interrupted = this.#queue;
     this.#queue = [];
-    this.#writing = 0;
     this.#pulling = undefined;
-    this.#isStarving = false;
+    this.#isPaused = false;
+    this.#writer.setGain(1, undefined);
     for (const playback of interrupted) playback.controller.abort();
     this.#tellRoom();
     for (const playback of interrupted) this.#options.onInterrupted(playback.id, playback.heardMs);
     return interrupted[0]?.heardMs ?? 0;
+  }
+
+  /** Stops speaking where it is, with a fade-out, until `resume()`. Sources are still fetched. */
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#cut();
+    this.#isPaused = true;
+    const first = this.#queue[0];
+    if (first && first.heardSample > 0) first.fadeIn();
+  }
+
+  /** Goes on speaking where `pause()` stopped. */
+  resume(): void {
+    this.#isPaused = false;
+    this.#fill();
+  }
+
+  /**
+   * Speaks with `gain` from the next frame on; 1 ends it. Frames that wait are taken back and made anew, unless digits
+   * are among them.
+   *
+   * @throws RangeError - if the gain is not 0-1.
+   */
+  duck(gain: number): void {
+    if (!(gain >= 0 && gain <= 1)) throw new RangeError(`Expected a gain of 0-1 but received ${gain}`);
+    if (gain === this.#writer.gain) return;
+    if (this.#writer.owns(this.#queue)) this.#takeBack();
+    this.#advance(this.#sender.lastSentMs);
+    this.#writer.setGain(gain, this.#queue[this.#writing]);
+    this.#fill();
   }
 
   /**
@@ -146,11 +172,7 @@ export class Playout {
    */
   reconfigure(format: PlayoutFormat): void {
     this.#takeBack();
-    if (format.law !== this.#format.law) {
-      for (const playback of this.#queue) playback.audio.recode(this.#format.law, format.law);
-    }
-    this.#format = format;
-    this.#frame = new Uint8Array(format.ptimeMs * SAMPLES_PER_MS);
+    this.#writer.reconfigure(format, this.#queue);
     this.#advance(this.#sender.lastSentMs);
     this.#fill();
   }
@@ -165,7 +187,7 @@ export class Playout {
   onSent(tag: number, _timestamp: number, sentAtMs: number): void {
     for (const playback of this.#queue) {
       if (playback.tag !== tag) continue;
-      playback.heardSample += this.#frame.length;
+      playback.heardSample += this.#writer.frameSamples;
       playback.audio.release(Math.min(playback.heardSample, playback.writtenSample));
       this.#advance(sentAtMs);
       return;
@@ -174,8 +196,11 @@ export class Playout {
 
   /** Tops the ring up. */
   onTick(_nowMs: number): void {
-    this.#watchForUnderrun();
+    const before = this.#queue[this.#writing];
+    if (before && this.#writer.hasRunDry(before)) this.#noteGap(before);
     this.#fill();
+    const playback = this.#queue[this.#writing];
+    if (playback && !this.#isPaused) this.#writer.guard(playback);
     this.#tellRoom();
   }
 
@@ -193,18 +218,24 @@ export class Playout {
     const { signal } = playback.controller;
     playback.openedAtMs = clock.nowMs();
     try {
-      for await (const pcm of playback.source(signal)) {
+      for await (const item of playback.source(signal)) {
         if (signal.aborted) return;
-        if (pcm.length === 0) continue;
-        playback.firstAudioAtMs ??= clock.nowMs();
-        playback.audio.append(this.#format.law, pcm);
+        if (item === SENTENCE_END) {
+          playback.endSentence();
+          continue;
+        }
+        if (item.length === 0) continue;
+        playback.append(this.#writer.format.law, item, clock.nowMs());
         this.#fill();
         await this.#room(signal);
       }
     } catch (thrown) {
       playback.failure = asPlaybackError(thrown);
+    } finally {
+      this.#prebuffer.learn(playback.delivery);
     }
     if (signal.aborted) return;
+    if (playback.failure) playback.breakOff(this.#writer.format.law);
     playback.hasEnded = true;
     this.#pulling = undefined;
     this.#fill();
@@ -232,72 +263,76 @@ export class Playout {
     return samples;
   }
 
-  /** Writes what is ready into the ring, up to {@link RING_MS}. */
+  /** Writes what is ready into the ring, as far as that has room. */
   #fill(): void {
-    const { prebufferMs = 80 } = this.#options;
+    if (this.#isPaused) return;
+    const writer = this.#writer;
     for (let playback = this.#queue[this.#writing]; playback; playback = this.#queue[this.#writing]) {
-      const isReady = playback.hasEnded || playback.unwrittenSamples >= prebufferMs * SAMPLES_PER_MS;
-      if (playback.isBuffering && !isReady) return;
+      if (playback.hasTail && playback.hasFrame(writer.frameSamples)) {
+        this.#replaceTail(playback);
+        continue;
+      }
+      if (playback.isBuffering && !this.#mayStart(playback)) return;
       playback.isBuffering = false;
-      while (playback.unwrittenSamples >= this.#frame.length || (playback.hasEnded && playback.unwrittenSamples > 0)) {
-        if (!this.#write(playback)) return;
+      while (playback.hasFrame(writer.frameSamples)) {
+        if (!writer.write(playback)) return;
       }
       if (!playback.hasEnded) return;
       this.#writing++;
     }
   }
 
-  /** Writes one frame, the last one filled up with silence. @returns false when the ring has enough. */
-  #write(playback: Playback): boolean {
-    const { law, payloadType, ptimeMs } = this.#format;
-    if (this.#sender.queuedFrames * ptimeMs >= RING_MS) return false;
-    const length = playback.audio.read(playback.writtenSample, this.#frame);
-    this.#frame.fill(law === 'ulaw' ? G711.ULAW_SILENCE : G711.ALAW_SILENCE, length);
-    if (!this.#sender.write(this.#frame, payloadType, this.#frame.length, 0, playback.tag)) return false;
-    playback.writtenSample += this.#frame.length;
-    this.#isStarving = false;
-    return true;
+  #mayStart({ hasEnded, unwrittenSamples, bufferingSinceMs }: Playback): boolean {
+    if (hasEnded) return true;
+    const neededSamples = Math.max(MIN_BUFFER_MS * SAMPLES_PER_MS, this.#writer.frameSamples);
+    if (unwrittenSamples < neededSamples || bufferingSinceMs === undefined) return false;
+    const departureMs = this.#writer.departureMs(this.#options.clock.nowMs());
+    return departureMs - bufferingSinceMs >= this.#prebuffer.startDelayMs;
   }
 
-  /** A playback whose audio comes too late has silence in its middle; it goes on once enough is there again. */
-  #watchForUnderrun(): void {
-    const playback = this.#queue[this.#writing];
-    const isStarving =
-      playback !== undefined &&
-      !playback.isBuffering &&
-      !playback.hasEnded &&
-      playback.writtenSample > 0 &&
-      playback.unwrittenSamples < this.#frame.length &&
-      this.#sender.queuedFrames === 0;
-    // The ring was empty one tick ago already: a frame of silence has left in between.
-    if (isStarving && this.#isStarving) {
-      this.#underruns++;
-      playback.isBuffering = true;
+  /** Audio came while the tail waited to leave, or just after. */
+  #replaceTail(playback: Playback): void {
+    if (this.#writer.owns(this.#queue)) {
+      this.#takeBack();
+      this.#advance(this.#options.clock.nowMs());
+    } else {
+      // Digits follow the tail and must not be lost; it is heard.
+      playback.hasTail = false;
+      playback.fadeIn();
     }
-    this.#isStarving = isStarving && !playback.isBuffering;
   }
 
-  /**
-   * Empties the ring. What was dropped counts as not written, what the tap has not told yet as heard; frames that it
-   * tells later bear a tag nobody knows any more.
-   */
-  #takeBack(): void {
-    // Without audio of this playout in it, the ring belongs to others.
-    const isMine = this.#queue.some(({ writtenSample, heardSample }) => writtenSample > heardSample);
-    let droppedSamples = isMine ? this.#sender.flush() * this.#frame.length : 0;
-    for (const playback of this.#queue.toReversed()) {
-      const dropped = Math.min(droppedSamples, playback.writtenSample - playback.heardSample);
-      droppedSamples -= dropped;
-      playback.heardSample = playback.writtenSample - dropped;
-      playback.writtenSample = playback.heardSample;
-      playback.tag = this.#nextTag();
-    }
+  /** A playback whose audio came too late has silence in its middle; it goes on once enough is there again. */
+  #noteGap(playback: Playback): void {
+    playback.hasTail = false;
+    playback.fadeIn();
+    if (playback.hasEnded) return;
+    this.#underruns++;
+    playback.isBuffering = true;
+    playback.bufferingSinceMs = playback.unwrittenSamples > 0 ? this.#options.clock.nowMs() : undefined;
+  }
+
+  /** Empties the ring, so that writing begins anew where the ear is. @returns whether that cuts audio off. */
+  #takeBack(): boolean {
+    const stopsShort = this.#writer.takeBack(this.#queue);
     this.#writing = 0;
+    for (const playback of this.#queue) if (playback.hasTail) this.#noteGap(playback);
+    return stopsShort;
+  }
+
+  /** Empties the ring, and fades out what is heard. */
+  #cut(): void {
+    const { lastSentMs } = this.#sender;
+    const stopsShort = this.#takeBack();
+    this.#advance(lastSentMs);
+    const first = this.#queue[0];
+    if (!stopsShort || !first || first.heardSample === 0 || this.#closed) return;
+    if (this.#options.clock.nowMs() - lastSentMs < HOLD_MS) this.#writer.writeFadeOut(first);
   }
 
   /** Tells what the newest position of the ear means: starts and ends, in order. */
   #advance(sentAtMs: number): void {
-    const { onStarted, onFinished, onFailed } = this.#options;
+    const { onStarted, onMark, onFinished, onFailed } = this.#options;
     for (let first = this.#queue[0]; first; first = this.#queue[0]) {
       const { openedAtMs, firstAudioAtMs } = first;
       if (!first.hasStarted && first.heardSample > 0 && openedAtMs !== undefined && firstAudioAtMs !== undefined) {
@@ -305,17 +340,13 @@ export class Playout {
         onStarted(first.id, { openedAtMs, firstAudioAtMs, sentAtMs });
         continue;
       }
+      while (first.hasStarted && first.hasMark) onMark?.(first.id, first.marksTold++, first.heardMs);
       if (!first.isHeard) return;
       this.#queue.shift();
       this.#writing = Math.max(0, this.#writing - 1);
       if (first.failure) onFailed(first.id, first.heardMs, first.failure);
       else onFinished(first.id, first.heardMs);
     }
-  }
-
-  #nextTag(): number {
-    this.#lastTag = (this.#lastTag % MAX_TAG) + 1;
-    return this.#lastTag;
   }
 }
 

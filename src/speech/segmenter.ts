@@ -69,6 +69,7 @@ export class Segmenter {
   readonly #postRollSamples: number;
   readonly #minSpeechSamples: number;
   readonly #maxSamples: number;
+  readonly #cutSearchSamples: number;
   /** How long an utterance is when its loudness begins to matter. */
   readonly #searchFromSamples: number;
   readonly #quietest: QuietestPoint;
@@ -96,8 +97,9 @@ export class Segmenter {
     this.#postRollSamples = samples(Math.min(options.postRollMs ?? 300, endSilenceMs));
     this.#minSpeechSamples = samples(options.minSpeechMs ?? 100);
     this.#maxSamples = samples(options.maxUtteranceMs ?? 15_000);
-    this.#searchFromSamples = this.#maxSamples - samples(CUT_SEARCH_MS);
-    if (this.#searchFromSamples < samples(CUT_SEARCH_MS)) {
+    this.#cutSearchSamples = samples(CUT_SEARCH_MS);
+    this.#searchFromSamples = this.#maxSamples - this.#cutSearchSamples;
+    if (this.#searchFromSamples < this.#cutSearchSamples) {
       throw new RangeError(
         `Expected at least ${2 * CUT_SEARCH_MS} for maxUtteranceMs but received ${options.maxUtteranceMs}`,
       );
@@ -118,6 +120,12 @@ export class Segmenter {
     if (this.#startSample !== undefined) return this.#startSample;
     const reach = this.#preRollSamples + ONSET_WINDOW_FRAMES * this.#frameSamples;
     return Math.max(this.#floorSample, this.#nextSample - reach);
+  }
+
+  /** As {@link retainFromSample}, for an owner who copies the open utterance as it goes: where the next one may start. */
+  get nextUtteranceFromSample(): number {
+    if (this.#startSample === undefined) return this.retainFromSample;
+    return Math.max(this.#startSample, this.#nextSample - this.#cutSearchSamples);
   }
 
   /**

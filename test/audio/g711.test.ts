@@ -35,6 +35,18 @@ for (const law of ['ulaw', 'alaw'] as const satisfies Law[]) {
   });
 }
 
+test('decodes a part of the codes in place, whatever its length', () => {
+  const codes = Uint8Array.from({ length: 256 }, (_, code) => code);
+  const all = new Int16Array(256);
+  G711.decode('alaw', codes, all);
+  for (const length of [0, 1, 7, 8, 9, 100]) {
+    const pcm = new Int16Array(length + 1).fill(7);
+    G711.decodeAt('alaw', codes, 33, length, pcm);
+    assert.equal(pcm, Int16Array.of(...all.subarray(33, 33 + length), 7));
+    assert.throws(() => G711.decodeAt('alaw', codes, 33, length + 2, pcm), RangeError);
+  }
+});
+
 test('the named functions are the two laws', () => {
   const pcm = Int16Array.of(-32768, -1000, -1, 0, 1, 1000, 32767);
   const codes = new Uint8Array(pcm.length);

@@ -27,6 +27,18 @@ test('a window that wraps is one view of the ring, not a copy', () => {
   assert.is(again.byteOffset, window.byteOffset);
 });
 
+test('copies a window that wraps', () => {
+  const ring = new Ring({ capacitySamples: 10 });
+  ring.write(sequence(0, 8));
+  ring.release(8);
+  ring.write(sequence(8, 10));
+  const out = new Int16Array(7);
+  ring.read(9, out);
+  assert.equal(out, sequence(9, 7));
+  assert.throws(() => ring.read(7, out), RangeError);
+  assert.throws(() => ring.read(12, out), RangeError);
+});
+
 test('takes what fits, drops and counts the rest and leaves unread samples alone', () => {
   const ring = new Ring({ capacitySamples: 10 });
   ring.write(sequence(0, 4));

@@ -49,15 +49,34 @@ test('places further packets by timestamp, whatever their jitter', () => {
   );
 });
 
-test('fills a gap with silence of the right length', () => {
+test('fills a gap that is no loss with silence of the right length', () => {
   const capture = create();
   capture.write(frame(1), 0, 1020);
-  capture.write(frame(2), 480, 1080);
-  assert.is(capture.ring.headSample, 640);
+  capture.write(frame(2), 160 + 8 * 100, 1140);
+  assert.is(capture.ring.headSample, 320 + 800);
   assert.is(
-    capture.ring.view(160, 480).every((sample) => sample === 0),
+    capture.ring.view(160, 960).every((sample) => sample === 0),
     true,
   );
+  assert.is(capture.concealedSamples, 0);
+});
+
+test('conceals a short loss with the voice before it, and leads over to the voice after it', () => {
+  const tone = Int16Array.from({ length: 8000 }, (_, i) => Math.round(8000 * Math.sin((2 * Math.PI * 200 * i) / 8000)));
+  const capture = create();
+  for (let i = 0; i < 50; i++) {
+    if (i === 30 || i === 31) continue;
+    capture.write(tone.slice(i * FRAME, (i + 1) * FRAME), i * FRAME, 1020 + i * 20);
+  }
+  assert.is(capture.ring.headSample, 8000);
+  assert.is(capture.concealedSamples, 2 * FRAME);
+  const heard = capture.ring.view(0, 8000);
+  let step = 0;
+  for (let i = 1; i < heard.length; i++) step = Math.max(step, Math.abs(heard[i]! - heard[i - 1]!));
+  assert.ok(step < 3000, `a step of ${step} is a click`);
+  const lost = heard.subarray(30 * FRAME, 31 * FRAME);
+  const error = Math.sqrt(lost.reduce((sum, sample, i) => sum + (sample - tone[30 * FRAME + i]!) ** 2, 0) / FRAME);
+  assert.ok(error < 2000, `the first 20 ms are off by ${error}`);
 });
 
 test('drops what was played already, and keeps the rest of a packet that overlaps', () => {

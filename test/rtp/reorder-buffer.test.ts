@@ -10,18 +10,16 @@ function createBuffer(maxWaitMs = 60) {
   const log: string[] = [];
   const buffer = new ReorderBuffer({
     maxWaitMs,
-    onPacket: (payload) => log.push(`${(payload[0]! << 8) | payload[1]!}`),
+    onPacket: (bytes, offset, length) => {
+      assert.is(length, 2);
+      log.push(`${(bytes[offset]! << 8) | bytes[offset + 1]!}`);
+    },
     onLost: (packets) => log.push(`-${packets}`),
   });
   const insert = (number: number, nowMs = 0) => {
     const sequenceNumber = number & 0xffff;
-    return buffer.insert(
-      sequenceNumber,
-      Uint8Array.of(sequenceNumber >> 8, sequenceNumber & 255),
-      0,
-      number * 160,
-      nowMs,
-    );
+    const bytes = Uint8Array.of(0xee, sequenceNumber >> 8, sequenceNumber & 255, 0xee);
+    return buffer.insert(sequenceNumber, bytes, 1, 2, 0, number * 160, nowMs);
   };
   /** Polls every 20 ms, as the send ticks do. */
   const poll = (fromMs: number, toMs: number) => {

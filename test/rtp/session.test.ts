@@ -33,9 +33,9 @@ function createSession(overrides: Partial<RtpSessionOptions> = {}) {
     port,
     clock,
     events: {
-      onAudio(payload, payloadType, timestamp, arrivalMs) {
-        audio.push({ payload: Uint8Array.from(payload), payloadType, timestamp, arrivalMs });
-        log.push(`a${payload[0]}@${timestamp - audio[0]!.timestamp}`);
+      onAudio(bytes, offset, length, payloadType, timestamp, arrivalMs) {
+        audio.push({ payload: bytes.slice(offset, offset + length), payloadType, timestamp, arrivalMs });
+        log.push(`a${bytes[offset]}@${timestamp - audio[0]!.timestamp}`);
       },
       onLoss: (packets) => log.push(`-${packets}`),
       onDigit: ({ digit, durationMs }) => log.push(`#${digit}:${durationMs}`),
@@ -402,7 +402,7 @@ test('reports go out with CNAME and what was lost, and the peer measures the rou
     fractionLost: 128,
     packetsLost: 9,
     extendedHighestSequenceNumber: 1,
-    interarrivalJitter: 0,
+    interarrivalJitter: 20,
     lastSenderReport,
     delaySinceLastSenderReport: Math.round(heldMs * 65.536),
   });
@@ -411,9 +411,31 @@ test('reports go out with CNAME and what was lost, and the peer measures the rou
   assert.is(session.statistics.rtcpDiscarded, 1);
   port.deliverRtcp(answer.subarray(0, end), toEndpoint('192.0.2.1', 60_001));
   assert.ok(Math.abs(session.statistics.roundTripMs! - 30) < 0.1, `${session.statistics.roundTripMs}`);
-  assert.is(session.statistics.remoteFractionLost, 0.5);
+  const { remoteFractionLost, remoteLost, remoteInterarrivalJitterMs } = session.statistics;
+  assert.equal([remoteFractionLost, remoteLost, remoteInterarrivalJitterMs], [0.5, 9, 2.5]);
+  assert.is(session.statistics.rtcpSent, port.sentRtcp.length);
   port.deliverRtcp(Uint8Array.of(1, 2, 3), SDP + 1);
   assert.is(session.statistics.rtcpDiscarded, 2);
+});
+
+test('a peer without RTCP gets a report every 4.5 s on average, also on hold, and none while it has no address', () => {
+  const { send, port, session, clock } = createSession();
+  send(range(1, 15_000));
+  session.setDirection('recvonly');
+  clock.advance(300_000);
+  const times = port.sentRtcp.map(({ sentAtMs }) => sentAtMs);
+  const meanMs = (times.at(-1)! - times[0]!) / (times.length - 1);
+  assert.ok(Math.abs(meanMs - 4510) < 450, `${meanMs} ms over ${times.length} reports`);
+  assert.ok(times.at(-1)! > 590_000);
+  // A sender until it has sent nothing for two intervals.
+  const types = port.sentRtcp.map(({ bytes }) => bytes[1]!);
+  assert.equal(new Set(types.slice(0, times.findIndex((ms) => ms > 300_000) + 1)), new Set([200]));
+  assert.equal(new Set(types.slice(times.findIndex((ms) => ms > 300_000) + 2)), new Set([201]));
+  session.renegotiate({ ...NEGOTIATION, remote: undefined });
+  const reports = port.sentRtcp.length;
+  clock.advance(20_000);
+  assert.is(port.sentRtcp.length, reports);
+  assert.is(session.statistics.rtcpSent, reports);
 });
 
 test('a BYE of the peer stops nothing; the signalling does', () => {

@@ -3,175 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { G711 } from '../../src/audio/g711.ts';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { FrameSender } from '../../src/rtp/transport.ts';
-import { Playout, type PlayoutOptions } from '../../src/speech/playout.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import { SENTENCE_END } from '../../src/speech/playout.ts';
 import { assertSamples } from '../support/samples.ts';
-
-interface Frame {
-  readonly payload: Uint8Array;
-  readonly payloadType: number;
-  readonly timestampStep: number;
-  readonly tag: number;
-}
-
-const SILENCE = 'silence';
-
-/** A send ring that leaves one frame per {@link FakeSender.send}, and tells the tap at once or in batches. */
-class FakeSender implements FrameSender {
-  readonly capacityFrames = 64;
-  readonly wire: (Frame | typeof SILENCE)[] = [];
-  ring: Frame[] = [];
-  untold: Frame[] = [];
-  /** Whether the tap is told of each frame as it leaves. */
-  tellsAtOnce = true;
-  packetsSent = 0;
-  octetsSent = 0;
-  lastTimestamp = 0;
-  lastSentMs = 0;
-  playout: Playout | undefined;
-
-  get queuedFrames(): number {
-    return this.ring.length;
-  }
-
-  write(payload: Uint8Array, payloadType: number, timestampStep: number, _flags: number, tag: number): boolean {
-    if (this.ring.length === this.capacityFrames) return false;
-    this.ring.push({ payload: payload.slice(), payloadType, timestampStep, tag });
-    return true;
-  }
-
-  flush(): number {
-    const dropped = this.ring.length;
-    this.ring = [];
-    return dropped;
-  }
-
-  setPaused(): void {}
-  reconfigure(): void {}
-
-  /** One deadline: a frame or silence leaves, then the owner is ticked. */
-  send(nowMs: number): void {
-    const frame = this.ring.shift();
-    this.wire.push(frame ?? SILENCE);
-    this.lastSentMs = nowMs;
-    if (frame) this.untold.push(frame);
-    if (this.tellsAtOnce) this.tell();
-    this.playout?.onTick(nowMs);
-  }
-
-  tell(): void {
-    const told = this.untold;
-    this.untold = [];
-    for (const { tag } of told) this.playout?.onSent(tag, 0, this.lastSentMs);
-  }
-}
-
-/** A source whose every chunk the test gives. */
-class FakeSource {
-  signal: AbortSignal | undefined;
-  /** Chunks that the playout has taken. */
-  taken = 0;
-  #chunks: Int16Array[] = [];
-  #end: 'open' | 'done' | Error = 'open';
-  #wake: (() => void) | undefined;
-
-  give(pcm: Int16Array): void {
-    this.#chunks.push(pcm);
-    this.#wake?.();
-  }
-
-  end(error?: Error): void {
-    this.#end = error ?? 'done';
-    this.#wake?.();
-  }
-
-  readonly open = (signal: AbortSignal): AsyncIterable<Int16Array> => {
-    this.signal = signal;
-    return this.#read(signal);
-  };
-
-  async *#read(signal: AbortSignal): AsyncGenerator<Int16Array> {
-    signal.addEventListener('abort', () => this.#wake?.());
-    for (;;) {
-      if (signal.aborted) throw new GatewayError('ERR_ABORTED', 'given up');
-      const chunk = this.#chunks.shift();
-      if (chunk) {
-        this.taken++;
-        yield chunk;
-        continue;
-      }
-      if (this.#end instanceof Error) throw this.#end;
-      if (this.#end === 'done') return;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-}
-
-interface World {
-  readonly clock: FakeClock;
-  readonly sender: FakeSender;
-  readonly playout: Playout;
-  /** What was told, in order: `started a`, `finished a 120`, `failed a 20 ERR_TTS_TORN`. */
-  readonly told: string[];
-  readonly play: (id: string) => FakeSource;
-  /** `frames` deadlines, each followed by a turn of the event loop. */
-  readonly run: (frames: number) => Promise<void>;
-}
-
-function makeWorld(options: Partial<PlayoutOptions> = {}): World {
-  const clock = new FakeClock();
-  const sender = new FakeSender();
-  const told: string[] = [];
-  const playout = new Playout({
-    sender,
-    clock,
-    format: { law: 'ulaw', payloadType: 0, ptimeMs: 20 },
-    onStarted: (id) => told.push(`started ${id}`),
-    onFinished: (id, heardMs) => told.push(`finished ${id} ${heardMs}`),
-    onInterrupted: (id, heardMs) => told.push(`interrupted ${id} ${heardMs}`),
-    onFailed: (id, heardMs, error) => told.push(`failed ${id} ${heardMs} ${error.code}`),
-    ...options,
-  });
-  sender.playout = playout;
-  return {
-    clock,
-    sender,
-    playout,
-    told,
-    play(id) {
-      const source = new FakeSource();
-      playout.play(id, source.open);
-      return source;
-    },
-    async run(frames) {
-      await setImmediate();
-      for (let frame = 0; frame < frames; frame++) {
-        clock.advance(20);
-        sender.send(clock.nowMs());
-        await setImmediate();
-      }
-    },
-  };
-}
-
-/** `ms` of audio that is recognisable at every sample. */
-function audio(ms: number, seed = 1): Int16Array {
-  return Int16Array.from({ length: ms * 8 }, (_, i) => ((i * 7919 + seed * 104_729) % 60_000) - 30_000);
-}
-
-/** µ-law codes of all audio frames that left, silence between them left out. */
-function codesOnWire(sender: FakeSender): number[] {
-  return sender.wire.flatMap((frame) => (frame === SILENCE ? [] : [...frame.payload]));
-}
-
-function ulaw(pcm: Int16Array): Uint8Array {
-  const codes = new Uint8Array(pcm.length);
-  G711.encodeUlaw(pcm, codes);
-  return codes;
-}
+import { audio, codesOnWire, type Frame, makeWorld, SILENCE, ulaw } from './playout-world.ts';
 
 const test = suite('playout');
 
@@ -203,23 +37,6 @@ test('tells of the start with the times of its way', async () => {
   source.give(audio(200));
   await run(2);
   assert.equal(times, [0, 65, 85]);
-});
-
-test('begins when 80 ms are there, or when there will be no more', async () => {
-  const { play, run, sender } = makeWorld();
-  const source = play('a');
-  source.give(audio(79));
-  await run(5);
-  assert.equal(sender.wire, Array(5).fill(SILENCE));
-  source.give(audio(1));
-  await run(1);
-  assert.is(codesOnWire(sender).length, 160);
-  const { play: playShort, run: runShort, sender: shortSender } = makeWorld();
-  const short = playShort('b');
-  short.give(audio(10));
-  short.end();
-  await runShort(1);
-  assert.is(codesOnWire(shortSender).length, 160);
 });
 
 test('fills the ring without waiting for a tick, and leaves room for digits', async () => {
@@ -262,56 +79,6 @@ test('one reply follows the other without a gap, and is opened when the one befo
   assert.equal(told, ['started a', 'finished a 200', 'started b', 'finished b 200']);
 });
 
-test('audio that comes too late leaves silence, is buffered anew and counted once', async () => {
-  const { play, run, sender, playout, told } = makeWorld();
-  const pcm = audio(400);
-  const source = play('a');
-  source.give(pcm.subarray(0, 1000));
-  await run(10);
-  // 6 whole frames left; the 40 samples of the next wait for the rest of theirs.
-  assert.equal(
-    sender.wire.map((frame) => frame === SILENCE),
-    [...Array(6).fill(false), ...Array(4).fill(true)],
-  );
-  assert.is(playout.statistics.underruns, 1);
-  source.give(pcm.subarray(1000, 1200));
-  await run(2);
-  assert.is(sender.wire.at(-1), SILENCE);
-  source.give(pcm.subarray(1200));
-  source.end();
-  await run(16);
-  assertSamples(codesOnWire(sender), ulaw(pcm));
-  assert.is(playout.statistics.underruns, 1);
-  assert.equal(told, ['started a', 'finished a 400']);
-});
-
-test('audio that comes between two ticks of an empty ring is no underrun', async () => {
-  const { play, run, sender, playout } = makeWorld();
-  const source = play('a');
-  source.give(audio(80));
-  await run(4);
-  assert.is(sender.queuedFrames, 0);
-  for (let i = 0; i < 10; i++) {
-    source.give(audio(20));
-    await run(1);
-  }
-  assert.not(sender.wire.includes(SILENCE));
-  assert.is(playout.statistics.underruns, 0);
-});
-
-test('the pause between two replies is no underrun', async () => {
-  const { play, run, playout } = makeWorld();
-  const first = play('a');
-  first.give(audio(100));
-  first.end();
-  const second = play('b');
-  await run(20);
-  second.give(audio(100));
-  second.end();
-  await run(20);
-  assert.is(playout.statistics.underruns, 0);
-});
-
 test('a source waits while 30 s are ahead of the ear', async () => {
   const { play, run, playout, sender } = makeWorld();
   const source = play('a');
@@ -323,23 +90,6 @@ test('a source waits while 30 s are ahead of the ear', async () => {
   await run(100);
   assert.is(source.taken, 33);
   assert.is(sender.wire.length, 100);
-});
-
-test('an interruption silences at once and tells how much was heard of each', async () => {
-  const { play, run, sender, playout, told } = makeWorld();
-  const first = play('a');
-  const second = play('b');
-  first.give(audio(1_000));
-  await run(13);
-  assert.is(playout.interrupt(), 13 * 20);
-  assert.ok(first.signal?.aborted);
-  assert.is(sender.queuedFrames, 0);
-  await run(3);
-  assert.equal(sender.wire.slice(13), Array(3).fill(SILENCE));
-  assert.equal(told, ['started a', 'interrupted a 260', 'interrupted b 0']);
-  assert.is(second.signal, undefined);
-  assert.not(playout.isPlaying);
-  assert.is(playout.interrupt(), 0);
 });
 
 test('an interruption counts frames that left before the tap told of them, and what it tells later changes nothing', async () => {
@@ -375,8 +125,8 @@ test('plays on after an interruption', async () => {
   const source = play('b');
   source.give(audio(100, 2));
   source.end();
-  await run(6);
-  assertSamples(codesOnWire(sender).slice(320), ulaw(audio(100, 2)));
+  await run(7);
+  assertSamples(codesOnWire(sender).slice(480), ulaw(audio(100, 2)));
   assert.equal(told.slice(2), ['started b', 'finished b 100']);
 });
 
@@ -435,6 +185,27 @@ test('a torn source is heard to its last sample and then told as failed', async 
   await run(12);
   assertSamples(codesOnWire(sender).slice(0, 880), ulaw(audio(110)));
   assert.equal(told, ['started a', 'failed a 110 ERR_TTS_TORN', 'started b', 'finished b 100']);
+});
+
+test('a sentence is told when its last sample was heard', async () => {
+  const { play, run, sender, told } = makeWorld();
+  sender.tellsAtOnce = false;
+  const source = play('a');
+  source.give(SENTENCE_END);
+  source.give(audio(110));
+  source.give(SENTENCE_END);
+  source.give(audio(90, 2));
+  source.give(SENTENCE_END);
+  source.end();
+  await run(5);
+  sender.tell();
+  assert.equal(told, ['started a', 'mark a 0 20']);
+  await run(1);
+  sender.tell();
+  assert.equal(told.slice(2), ['mark a 1 120']);
+  await run(4);
+  sender.tell();
+  assert.equal(told.slice(3), ['mark a 2 200', 'finished a 200']);
 });
 
 test('a source without audio fails or finishes in its turn', async () => {

@@ -234,8 +234,13 @@ test('retains what may still be needed and no more', () => {
   assert.is(made.segmenter.retainFromSample, at(100 - 20));
   for (let frame = 0; frame < 30; frame++) made.push(true);
   assert.is(made.segmenter.retainFromSample, at(85));
+  assert.is(made.segmenter.nextUtteranceFromSample, at(85));
   for (let frame = 0; frame < 25; frame++) made.push(false);
   assert.is(made.segmenter.retainFromSample, at(145));
+  for (let frame = 0; frame < 200; frame++) made.push(true);
+  // The open utterance may be cut in its last 2.5 s; what lies before is nobody else's.
+  assert.is(made.segmenter.retainFromSample, at(145));
+  assert.is(made.segmenter.nextUtteranceFromSample, at(355 - 125));
 });
 
 test('no utterance ever starts before what was retained, overlaps another or is out of order', () => {
@@ -243,6 +248,7 @@ test('no utterance ever starts before what was retained, overlaps another or is 
     const made = line({ maxUtteranceMs: 5_000 });
     let isVoiced = false;
     let retained = 0;
+    let nextFrom = 0;
     let lastEnd = 0;
     let open: number | undefined;
     let voicedFrames = 0;
@@ -257,7 +263,7 @@ test('no utterance ever starts before what was retained, overlaps another or is 
         if (event.type === 'started') {
           assert.is(open, undefined);
           assert.ok(event.startSample >= lastEnd);
-          assert.ok(event.startSample >= retained);
+          assert.ok(event.startSample >= retained && event.startSample >= nextFrom);
           open = event.startSample;
           continue;
         }
@@ -272,6 +278,8 @@ test('no utterance ever starts before what was retained, overlaps another or is 
       }
       assert.ok(made.segmenter.retainFromSample >= retained);
       retained = made.segmenter.retainFromSample;
+      assert.ok(made.segmenter.nextUtteranceFromSample >= retained);
+      nextFrom = Math.max(nextFrom, made.segmenter.nextUtteranceFromSample);
     }
     voicedFrames = voiced.filter(Boolean).length;
     // All voiced audio is inside some utterance, clicks of one or two frames aside.

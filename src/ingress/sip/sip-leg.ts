@@ -16,9 +16,8 @@ import { Capture } from '../capture.ts';
 import type { Leg, LegFormat, LegHandlers, LegMedia, LegPlayout } from '../leg.ts';
 
 const CLOCK_RATE = 8000;
-/** Longest utterance, and room for what arrives while it is copied out. */
-const CAPTURE_MS = 17_000;
-const MAX_PACKET_SAMPLES = 2048;
+/** The 2.5 s in which a long utterance may still be cut, silence for a gap, and what the network held back. */
+const CAPTURE_MS = 4_000;
 /** RFC 3551 table 4. Both are understood whatever was agreed on: some callers send the other one. */
 const STATIC_PCMU = 0;
 const STATIC_PCMA = 8;
@@ -43,11 +42,13 @@ export class SipLeg implements Leg {
   readonly #options: SipLegOptions;
   readonly #call: IncomingCall;
   readonly #origin = new SdpOrigin();
-  readonly #scratch = new Int16Array(MAX_PACKET_SAMPLES);
+  /** The samples of the packet at work; made anew when packets change their length. */
+  #pcm = new Int16Array(0);
   #handlers: LegHandlers | undefined;
   #port: MediaPort | undefined;
   #session: RtpSession | undefined;
   #audio: RemoteAudio | undefined;
+  #capture: Capture | undefined;
   #playout: LegPlayout | undefined;
   #held = false;
   #ended = false;
@@ -86,8 +87,9 @@ export class SipLeg implements Leg {
   }
 
   statistics(): Readonly<Record<string, number>> {
-    const statistics = Object.entries(this.#session?.statistics ?? {});
-    return Object.fromEntries(statistics.filter((entry): entry is [string, number] => typeof entry[1] === 'number'));
+    const statistics = { ...this.#session?.statistics, concealedSamples: this.#capture?.concealedSamples };
+    const known = Object.entries(statistics).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+    return Object.fromEntries(known);
   }
 
   /** Answers with 200; a caller without an offer gets ours, and media starts with the answer in the ACK. */
@@ -123,6 +125,7 @@ export class SipLeg implements Leg {
       onAudio: () => this.#handlers?.onAudio(),
     });
     this.#audio = audio;
+    this.#capture = capture;
     const session = new RtpSession({
       port,
       clock,
@@ -130,8 +133,8 @@ export class SipLeg implements Leg {
       mediaTimeoutMs,
       ...negotiationOf(audio),
       events: {
-        onAudio: (payload, payloadType, timestamp, arrivalMs) =>
-          capture.write(this.#decode(payload, payloadType), timestamp, arrivalMs),
+        onAudio: (bytes, offset, length, payloadType, timestamp, arrivalMs) =>
+          capture.write(this.#decode(bytes, offset, length, payloadType), timestamp, arrivalMs),
         onDigit: ({ digit, durationMs }) => this.#handlers?.onDtmf(digit, durationMs),
         onSent: (tag, timestamp, sentAtMs) => this.#playout?.onSent(tag, timestamp, sentAtMs),
         onTick: (nowMs) => this.#playout?.onTick(nowMs),
@@ -151,12 +154,12 @@ export class SipLeg implements Leg {
   }
 
   /** The samples of one packet, valid until the next one. */
-  #decode(payload: Uint8Array, payloadType: number): Int16Array {
-    const pcm = this.#scratch.subarray(0, payload.length);
-    const { codec } = this.#audio ?? { codec: undefined };
+  #decode(bytes: Uint8Array, offset: number, length: number, payloadType: number): Int16Array {
+    if (this.#pcm.length !== length) this.#pcm = new Int16Array(length);
+    const codec = this.#audio?.codec;
     const isAlaw = payloadType === codec?.payloadType ? codec.name === 'PCMA' : payloadType === STATIC_PCMA;
-    G711.decode(isAlaw ? 'alaw' : 'ulaw', payload, pcm);
-    return pcm;
+    G711.decodeAt(isAlaw ? 'alaw' : 'ulaw', bytes, offset, length, this.#pcm);
+    return this.#pcm;
   }
 
   #reinvite(offer: SessionDescription | undefined): ReinviteReply {
