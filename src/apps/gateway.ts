@@ -11,6 +11,8 @@ import { registerSecret } from '../core/secrets.ts';
 import type { Settings } from '../core/settings-table.ts';
 import type { Leg } from '../ingress/leg.ts';
 import { SipIngress } from '../ingress/sip/sip-ingress.ts';
+import { sttSampleRate } from '../platform/stt-request.ts';
+import { PrebufferEstimator } from '../speech/prebuffer-estimator.ts';
 import { HttpServer } from '../server/http-server.ts';
 import { Metrics } from '../server/metrics.ts';
 import { measurements } from './measurements.ts';
@@ -33,6 +35,8 @@ export class Gateway {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #speech: SpeechPlatform;
+  /** Of the platform's speech, learned from all calls. */
+  readonly #prebuffer = new PrebufferEstimator();
   readonly #sip: SipIngress;
   readonly #metrics: Metrics;
   readonly #http: HttpServer;
@@ -53,14 +57,16 @@ export class Gateway {
     this.#logger = options.logger;
     this.#clock = options.clock ?? systemClock;
     this.events = new EventBus(this.#clock);
-    this.#speech = new SpeechPlatform(settings, settings.hamsaApiKey, this.#clock);
+    this.#speech = new SpeechPlatform(settings, settings.hamsaApiKey, this.#clock, (pressure) =>
+      this.events.emit('quota.pressure', null, pressure),
+    );
     this.#sip = new SipIngress({
       clock: this.#clock,
       logger: this.#logger,
       address: settings.gatewaySip,
       allow: settings.gatewaySipAllow,
       advertisedAddress: settings.gatewayAdvertisedAddress,
-      transport: openMediaTransport(settings, this.#clock),
+      transport: openMediaTransport(settings, this.#clock, this.#logger),
       mediaTimeoutMs: settings.gatewayMediaTimeoutS * 1000,
       maxCalls: settings.gatewayMaxCalls,
       onLeg: (leg) => this.#begin(leg),
@@ -81,6 +87,7 @@ export class Gateway {
       events: this.events,
       metrics: this.#metrics.registry,
       readiness: () => this.#readiness(),
+      quota: () => ({ ...this.#speech.scheduler.usage, ...this.#speech.scheduler.pressure }),
     });
   }
 
@@ -115,10 +122,12 @@ export class Gateway {
         logger: this.#logger,
         transcriber: this.#speech.transcriber,
         synthesizer: this.#speech.synthesizer,
+        prebuffer: this.#prebuffer,
         observeLatency: (word, ms) => this.#metrics.observe(word, ms),
       },
       {
         endSilenceMs: this.#settings.gatewayEndSilenceMs,
+        sttSampleRate: sttSampleRate(this.#settings.hamsaSttFormat),
         maxCallMs: this.#settings.gatewayMaxCallS * 1000,
         voice: this.#settings.hamsaVoice,
         onTranscript: onTranscript(this.#settings.gatewayOnCall),

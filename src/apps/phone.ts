@@ -94,9 +94,9 @@ export class Phone {
         silencePayloadType: codec.payloadType,
       },
       events: {
-        onAudio: (payload, _payloadType, timestamp) => {
-          const pcm = new Int16Array(payload.length);
-          G711.decode(law, payload, pcm);
+        onAudio: (bytes, offset, length, _payloadType, timestamp) => {
+          const pcm = new Int16Array(length);
+          G711.decode(law, bytes.subarray(offset, offset + length), pcm);
           this.#hear(pcm, timestamp);
         },
         onSent: (tag, timestamp, sentAtMs) => this.#playout?.onSent(tag, timestamp, sentAtMs),

@@ -88,6 +88,7 @@ const table = {
     meaning: 'The platform answered with something that can not be understood.',
     retryable: true,
   },
+  ERR_QUOTA_WAIT: { meaning: 'The quota had no room for the request in time.', retryable: true, httpStatus: 429 },
   ERR_STT_FAILED: { meaning: 'An utterance could not be transcribed.', retryable: true },
   ERR_STT_BACKLOG: {
     meaning: 'Too many utterances wait for the platform; the oldest of the call was given up.',

@@ -149,7 +149,6 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
     needed: '1 to 100000',
     preset: '100',
     about: 'Realtime requests and connections a minute.',
-    pending: 'warn',
   },
   hamsaApiQuota: {
     parse: integer(1, 100_000),
@@ -163,7 +162,6 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
     needed: '`connections`, `messages` or both, comma-separated',
     preset: 'connections,messages',
     about: 'What the realtime quota counts.',
-    pending: 'warn',
   },
   hamsaLocalPort: {
     parse: integer(0, 65535),

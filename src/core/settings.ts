@@ -131,10 +131,10 @@ function checkTogether(settings: Settings): Settings {
       'set GATEWAY_SIP_ALLOW',
     );
   }
-  if (settings.gatewayOnCall !== 'transcribe' && settings.gatewayOnCall !== 'echo') {
+  if (settings.gatewayOnCall.startsWith('agent:')) {
     throw invalid(
       `GATEWAY_ON_CALL is '${settings.gatewayOnCall}'`,
-      '`transcribe` or `echo`: the others are not built yet',
+      '`transcribe`, `echo` or `app`: hosted agents are not built yet',
       'use one of them',
     );
   }

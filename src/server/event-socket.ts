@@ -1,11 +1,13 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { ERRORS, GatewayError } from '../core/errors.ts';
+import type { CallRegistry } from '../call/registry.ts';
+import { ERRORS, GatewayError, toError } from '../core/errors.ts';
 import type { EventBus } from '../core/events.ts';
 import type { Logger } from '../core/logger.ts';
 import { redact } from '../core/secrets.ts';
 import type { AccessCheck } from './access.ts';
+import { runCommand } from './commands.ts';
 
 const SUBPROTOCOL = 'hamsa-gateway';
 const MAX_READERS = 100;
@@ -17,7 +19,6 @@ const CLOSE_GOING_AWAY = 1001;
 
 /** WebSockets that a later part brings. */
 const MEDIA_PATHS = new Set(['/v1/media/twilio', '/v1/media/browser']);
-const COMMANDS = new Set(['speak', 'stop', 'dtmf', 'hangup', 'transfer', 'hold', 'resume']);
 
 /** `/v1/events`: every event to every reader, one JSON object a message; commands come the other way. */
 export class EventSocket {
@@ -27,13 +28,15 @@ export class EventSocket {
     perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
+  readonly #calls: CallRegistry;
   readonly #checkAccess: AccessCheck;
   readonly #logger: Logger;
   readonly #unsubscribe: () => void;
   readonly #alive = new WeakSet<WebSocket>();
   readonly #pings: NodeJS.Timeout;
 
-  constructor(events: EventBus, checkAccess: AccessCheck, logger: Logger) {
+  constructor(calls: CallRegistry, events: EventBus, checkAccess: AccessCheck, logger: Logger) {
+    this.#calls = calls;
     this.#checkAccess = checkAccess;
     this.#logger = logger;
     this.#unsubscribe = events.subscribe((event) => {
@@ -59,7 +62,7 @@ export class EventSocket {
       reader.on('pong', () => this.#alive.add(reader));
       reader.on('error', () => reader.terminate());
       reader.on('message', (data, isBinary) =>
-        this.#send(reader, JSON.stringify(answer(isBinary ? '' : (data as Buffer).toString()))),
+        this.#send(reader, JSON.stringify(answer(this.#calls, isBinary ? '' : (data as Buffer).toString()))),
       );
     });
   }
@@ -97,28 +100,22 @@ export class EventSocket {
   }
 }
 
-/** The `result` of one command. */
-function answer(message: string): Record<string, unknown> {
-  let command: { id?: unknown; type?: unknown };
+/** Reads and carries out one command. @returns its `result`. */
+function answer(calls: CallRegistry, message: string): Record<string, unknown> {
+  let command: Record<string, unknown> = {};
   try {
-    command = Object(JSON.parse(message)) as typeof command;
+    command = Object(JSON.parse(message)) as Record<string, unknown>;
   } catch {
-    command = {};
+    // Told as a command without a type.
   }
-  const type = typeof command.type === 'string' ? command.type : undefined;
-  const error =
-    type !== undefined && COMMANDS.has(type)
-      ? new GatewayError('ERR_NOT_BUILT', `the command '${type}' is not built yet`)
-      : new GatewayError('ERR_BAD_REQUEST', {
-          found: 'not a command',
-          needed: `{id, type: ${[...COMMANDS].join(' | ')}, callId}`,
-        });
-  return {
-    type: 'result',
-    id: command.id ?? null,
-    ok: false,
-    error: { code: error.code, message: redact(error.message) },
-  };
+  const { id = null, type, callId, ...fields } = command;
+  try {
+    return { type: 'result', id, ok: true, ...runCommand(calls, String(type), String(callId), fields) };
+  } catch (thrown) {
+    const error =
+      thrown instanceof GatewayError ? thrown : new GatewayError('ERR_BAD_REQUEST', toError(thrown).message);
+    return { type: 'result', id, ok: false, error: { code: error.code, message: redact(error.message) } };
+  }
 }
 
 /** Answers an upgrade as an HTTP error. */

@@ -8,6 +8,7 @@ import type { EventBus } from '../core/events.ts';
 import type { Logger } from '../core/logger.ts';
 import { redact } from '../core/secrets.ts';
 import { createAccessCheck } from './access.ts';
+import { runCommand } from './commands.ts';
 import { EventSocket } from './event-socket.ts';
 
 /** What `/health/*` and `/v1/calls` show; the gateway provides it. */
@@ -15,6 +16,8 @@ export interface ServerSources {
   readonly calls: CallRegistry;
   readonly events: EventBus;
   readonly metrics: Registry;
+  /** Use of the realtime quota, as `GET /v1/quota` shows it. */
+  quota(): Readonly<Record<string, number>>;
   /** Why the gateway is not ready (empty: it is), and whether the platform is failing at the moment. */
   readiness(): { readonly notReady: readonly string[]; readonly degraded: boolean };
 }
@@ -29,14 +32,10 @@ export interface HttpServerOptions extends ServerSources {
 const NOT_BUILT: readonly (readonly ['GET' | 'POST' | 'DELETE', string])[] = [
   ['GET', '/'],
   ['POST', '/v1/calls'],
-  ['DELETE', '/v1/calls/:id'],
-  ['POST', '/v1/calls/:id/speak'],
-  ['POST', '/v1/calls/:id/stop'],
   ['POST', '/v1/calls/:id/dtmf'],
   ['POST', '/v1/calls/:id/transfer'],
   ['POST', '/v1/calls/:id/hold'],
   ['POST', '/v1/calls/:id/resume'],
-  ['GET', '/v1/quota'],
   ['POST', '/webhooks/hamsa'],
   ['GET', '/v1/webhooks/dead-letters'],
   ['POST', '/v1/webhooks/dead-letters/:id/replay'],
@@ -70,10 +69,12 @@ export class HttpServer {
       guarded.addHook('onRequest', (request, _reply, next) => next(checkAccess(request.headers)));
       addMetrics(guarded, options.metrics);
       addCalls(guarded, options.calls);
+      addCommands(guarded, options.calls);
+      guarded.get('/v1/quota', () => options.quota());
       for (const [method, url] of NOT_BUILT) guarded.route({ method, url, handler: notBuilt });
       done();
     });
-    this.#eventSocket = new EventSocket(options.events, checkAccess, options.logger);
+    this.#eventSocket = new EventSocket(options.calls, options.events, checkAccess, options.logger);
     this.#app.server.on('upgrade', (request, socket, head) => this.#eventSocket.upgrade(request, socket, head));
   }
 
@@ -122,6 +123,21 @@ function addCalls(app: FastifyInstance, calls: CallRegistry): void {
     const call = calls.describe(request.params.id);
     if (!call) throw new GatewayError('ERR_NOT_FOUND', { found: 'no such call', cure: 'see GET /v1/calls' });
     return call;
+  });
+}
+
+function addCommands(app: FastifyInstance, calls: CallRegistry): void {
+  type OfCall = { Params: { id: string } };
+  app.post<OfCall>('/v1/calls/:id/speak', (request, reply) =>
+    reply.code(202).send(runCommand(calls, 'speak', request.params.id, request.body)),
+  );
+  app.post<OfCall>('/v1/calls/:id/stop', (request, reply) => {
+    runCommand(calls, 'stop', request.params.id, request.body);
+    return reply.code(204).send();
+  });
+  app.delete<OfCall>('/v1/calls/:id', (request, reply) => {
+    runCommand(calls, 'hangup', request.params.id, request.body);
+    return reply.code(204).send();
   });
 }
 

@@ -30,6 +30,7 @@ async function withServer(token: string | undefined, use: (running: Running) => 
     events,
     metrics: new Registry(),
     readiness: () => ({ notReady, degraded: true }),
+    quota: () => ({ limit: 100, used: 3 }),
   });
   const url = await server.listen();
   try {
@@ -86,7 +87,8 @@ test('answers unknown routes 404, unknown calls 404, later routes 501 and bad JS
   withServer(undefined, async ({ url }) => {
     assert.is(await code(await fetch(`${url}/nowhere`)), 'ERR_NOT_FOUND');
     assert.is(await code(await fetch(`${url}/v1/calls/x`)), 'ERR_NOT_FOUND');
-    const later = await fetch(`${url}/v1/quota`);
+    assert.equal(await (await fetch(`${url}/v1/quota`)).json(), { limit: 100, used: 3 });
+    const later = await fetch(`${url}/v1/webhooks/dead-letters`);
     assert.is(later.status, 501);
     assert.is(await code(later), 'ERR_NOT_BUILT');
     const bad = await fetch(`${url}/v1/calls`, {
@@ -128,7 +130,8 @@ test('answers a command with a result that carries its id', () =>
     const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/events`);
     await once(socket, 'open');
     for (const [message, id, expected] of [
-      ['{"id":7,"type":"speak","callId":"x"}', 7, 'ERR_NOT_BUILT'],
+      ['{"id":8,"type":"hold","callId":"x"}', 8, 'ERR_NOT_BUILT'],
+      ['{"id":7,"type":"speak","callId":"x"}', 7, 'ERR_NOT_FOUND'],
       ['{"id":"a","type":"dance"}', 'a', 'ERR_BAD_REQUEST'],
       ['not json', null, 'ERR_BAD_REQUEST'],
       ['null', null, 'ERR_BAD_REQUEST'],
