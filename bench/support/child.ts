@@ -1,6 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as pass } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+
+/** A machine that is too busy to answer in this time can not be measured. */
+const ANSWER_TIMEOUT_MS = 60_000;
 
 /** Runs the command without the right to real-time scheduling. */
 export const WITHOUT_FIFO: readonly string[] = ['setpriv', '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice'];
@@ -20,7 +24,7 @@ export function startChild(module: URL, { prefix = [], flags = [], env = {} }: C
   return spawn(command!, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...env } });
 }
 
-/** Sends `question` and returns the child's next message; a child that dies instead is an error. */
+/** Sends `question` and returns the child's next message; a child that dies or is silent instead is an error. */
 export async function ask<Answer>(child: ChildProcess, question: unknown): Promise<Answer> {
   const ended = new AbortController();
   try {
@@ -29,6 +33,9 @@ export async function ask<Answer>(child: ChildProcess, question: unknown): Promi
       once(child, 'message', { signal: ended.signal }).then(([message]) => message as Answer),
       once(child, 'exit', { signal: ended.signal }).then(([code]) => {
         throw new Error(`A child process ended with ${code}`);
+      }),
+      pass(ANSWER_TIMEOUT_MS, undefined, { signal: ended.signal }).then(() => {
+        throw new Error('A child process did not answer');
       }),
     ]);
   } finally {
