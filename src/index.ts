@@ -4,11 +4,26 @@ export { G711, type Law } from './audio/g711.ts';
 export { Resampler, type ResamplerOptions } from './audio/resampler.ts';
 export { Ring, type RingOptions } from './audio/ring.ts';
 export { VoiceActivity } from './audio/voice-activity.ts';
-export { type ErrorCode, ERRORS, GatewayError } from './core/errors.ts';
+export { ERRORS, type ErrorCode, GatewayError } from './core/errors.ts';
 export type { EventType, GatewayEvent } from './core/events.ts';
 export { createLogger, type Logger } from './core/logger.ts';
 export { type LoadedSettings, loadSettings, type SettingsSource } from './core/settings.ts';
 export type { Settings } from './core/settings-table.ts';
+export {
+  AbortedError,
+  AuthenticationError,
+  NetworkError,
+  NotFoundError,
+  PermissionError,
+  PlatformError,
+  RateLimitError,
+  ServerError,
+  TimeoutError,
+  ValidationError,
+  WalletError,
+} from './platform/platform-errors.ts';
+export { callWithFallback } from './platform/rest/fallback.ts';
+export { HamsaClient, type HamsaClientOptions } from './platform/rest/hamsa-client.ts';
 export { JitterBuffer, type JitterBufferOptions } from './rtp/jitter-buffer.ts';
 export { RtpSession, type RtpSessionOptions } from './rtp/session.ts';
 export { SipUserAgent, type SipUserAgentOptions } from './sip/user-agent.ts';

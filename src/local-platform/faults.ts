@@ -4,25 +4,32 @@ import { ApiError, issuesOf } from './api-error.ts';
 /** A request that a fault can happen to: on the realtime socket, whose opening is one too, or over HTTP. */
 export type Place = 'connect' | 'stt' | 'tts' | 'http-stt' | 'http-tts' | 'http-tts-stream';
 
+interface Occasion {
+  readonly at: Place;
+  /** Requests that it still happens to. */
+  times: number;
+}
+
 /** What goes wrong with a request. `bytes` count from the start of the audio, `ms` are waited. */
-export type Fault = { readonly at: Place /** Requests that it still happens to. */; times: number } & (
-  | { readonly fault: 'delay'; readonly ms: number }
-  | { readonly fault: 'never-answer' | 'hang-up' | 'riff-header' }
-  | { readonly fault: 'close'; readonly code: number; readonly reason: string }
-  /** A text message instead of the answer, as it is. */
-  | { readonly fault: 'text'; readonly text: string }
-  /** An HTTP answer instead of the right one, as it is. */
-  | {
-      readonly fault: 'answer';
-      readonly status: number;
-      readonly headers: Readonly<Record<string, string>>;
-      readonly body: string;
-    }
-  | { readonly fault: 'shape'; readonly shape: 'list' | 'bare' }
-  | { readonly fault: 'cut' | 'torn'; readonly bytes: number }
-  | { readonly fault: 'stall'; readonly bytes: number; readonly ms: number }
-  | { readonly fault: 'chunks'; readonly sizes: readonly number[] }
-);
+export type Fault = Occasion &
+  (
+    | { readonly fault: 'delay'; readonly ms: number }
+    | { readonly fault: 'never-answer' | 'hang-up' | 'riff-header' }
+    | { readonly fault: 'close'; readonly code: number; readonly reason: string }
+    /** A text message instead of the answer, as it is. */
+    | { readonly fault: 'text'; readonly text: string }
+    /** An HTTP answer instead of the right one, as it is. */
+    | {
+        readonly fault: 'answer';
+        readonly status: number;
+        readonly headers: Readonly<Record<string, string>>;
+        readonly body: string;
+      }
+    | { readonly fault: 'shape'; readonly shape: 'list' | 'bare' }
+    | { readonly fault: 'cut' | 'torn'; readonly bytes: number }
+    | { readonly fault: 'stall'; readonly bytes: number; readonly ms: number }
+    | { readonly fault: 'chunks'; readonly sizes: readonly number[] }
+  );
 
 const SOCKET = ['connect', 'stt', 'tts'] as const;
 const HTTP = ['http-stt', 'http-tts', 'http-tts-stream'] as const;

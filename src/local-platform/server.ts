@@ -40,7 +40,7 @@ export interface LocalPlatform {
   readonly ears: string;
   /** Name of the engine that speaks. */
   readonly voice: string;
-  /** Ends connections and engines. Idempotent. */
+  /** Ends connections and engines; no process and no file of theirs is left then. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -71,6 +71,8 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
     closing ??= (async () => {
       stopping.abort();
       await Promise.all([realtime.close(), app.close()]);
+      // Nobody waits for an answer any more, so that what the engines still do has been aborted.
+      await Promise.all([engines.ears.settled(), engines.voice.settled()]);
     })();
     return closing;
   };

@@ -43,6 +43,8 @@ export interface RealtimeConnectionOptions {
   readonly counters: RealtimeCounters;
   /** Told once when an opened connection is gone; without an error when it was closed in good order. */
   readonly onClosed?: (error: GatewayError | undefined) => void;
+  /** Told of the headers with which the platform accepted the connection: they may say what is left of the quota. */
+  readonly onHeaders?: (headers: IncomingMessage['headers']) => void;
 }
 
 interface Request {
@@ -96,6 +98,7 @@ export class RealtimeConnection {
       this.#fail(new PlatformError('ERR_PLATFORM_TIMEOUT', 'the platform did not answer the WebSocket handshake')),
     );
     this.#socket
+      .on('upgrade', (response) => options.onHeaders?.(response.headers))
       .on('open', () => this.#onOpen())
       .on('message', (data, isBinary) => this.#onMessage(data, isBinary))
       .on('ping', () => this.#heard())

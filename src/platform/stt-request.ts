@@ -22,6 +22,11 @@ const FORMATS = {
   'mulaw-8000': { format: 'mulaw', sampleRate: 8_000 },
 } as const;
 
+/** Of the audio in a request; what comes at this rate need not be resampled when the request is made. */
+export function sttSampleRate(format: SttFormat): 8000 | 16000 {
+  return FORMATS[format].sampleRate;
+}
+
 const PREFIX = '{"type":"stt","payload":{"audioBase64":"';
 
 /**

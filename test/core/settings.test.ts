@@ -88,7 +88,7 @@ const refused: readonly (readonly [string, Record<string, string>])[] = [
   ['a URL with credentials', { HAMSA_BASE_URL: 'https://me:word@api.example.com' }],
   ['HTTP beyond loopback without a token', { GATEWAY_HTTP: '0.0.0.0:8080' }],
   ['SIP beyond loopback without an allow list', { GATEWAY_SIP: '0.0.0.0:5060' }],
-  ['a handler that is not built', { GATEWAY_ON_CALL: 'app' }],
+  ['a handler that is not built', { GATEWAY_ON_CALL: 'agent:abc' }],
   ['recording, which is not built', { GATEWAY_RECORD: 'on' }],
   ['a word for a switch', { HAMSA_ALLOW_INSECURE: 'maybe' }],
 ];

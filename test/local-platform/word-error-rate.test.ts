@@ -42,7 +42,8 @@ for (const [format, encode, limit] of FORMATS) {
   if (!needs(name, 'pocketsphinx_batch')) continue;
   test(name, () =>
     withPlatform(
-      async ({ url }) => {
+      async ({ url, ears }) => {
+        assert.is(ears, 'pocketsphinx');
         const client = await SocketClient.greeted(url);
         let errors = 0;
         let words = 0;

@@ -16,6 +16,8 @@ export class BuiltInEars implements Ears {
     const sentences = await findSentences(this.#templates, pcm);
     return sentences.join(' ');
   }
+
+  async settled(): Promise<void> {}
 }
 
 /** Has the fixtures' sentences recorded, and nothing else. */
@@ -35,6 +37,8 @@ export class BuiltInVoice implements Voice {
       'The built-in voice knows only the sentences of fixtures/speech; install flite to hear any English text',
     );
   }
+
+  async settled(): Promise<void> {}
 }
 
 /** Case and punctuation make no difference to how a sentence sounds. */

@@ -8,6 +8,8 @@ export interface Ears {
    * @throws ApiError 503 - too many utterances wait; 500 - the engine failed or took too long.
    */
   transcribe(pcm: Int16Array, signal: AbortSignal): Promise<string>;
+  /** Resolves when nothing is under way any more, processes and files included. Ends nothing by itself. */
+  settled(): Promise<void>;
 }
 
 /** Text to speech. */
@@ -18,6 +20,8 @@ export interface Voice {
    *   too long.
    */
   speak(text: string, signal: AbortSignal): Promise<Spoken>;
+  /** As for {@link Ears}. */
+  settled(): Promise<void>;
 }
 
 export interface Spoken {

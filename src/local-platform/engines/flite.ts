@@ -49,6 +49,10 @@ export class FliteVoice implements Voice {
     };
   }
 
+  settled(): Promise<void> {
+    return this.#queue.settled();
+  }
+
   #run(
     program: string,
     argsFor: (input: string, output: string) => string[],

@@ -1,8 +1,8 @@
 /**
  * Telephone speech for a recogniser that was trained on wideband speech.
  *
- * Above 4 kHz a telephone passes nothing, and an acoustic model hears that as a different sound. Half of the mirror
- * image that any 8 kHz signal has around 4 kHz is a better guess than nothing: fricatives get energy where they have it.
+ * Above 4 kHz a telephone passes nothing, and an acoustic model may hear that as a different sound. Half of the mirror
+ * image that any 8 kHz signal has around 4 kHz gives fricatives energy where they have it. The README has what it is worth.
  */
 
 /** How far the upper half of the band must lie below the whole for speech to have come through a telephone. */

@@ -24,6 +24,10 @@ export class PocketsphinxEars implements Ears {
     return this.#queue.run(() => inScratchFolder((folder) => this.#decode(folder, pcm, signal)), signal);
   }
 
+  settled(): Promise<void> {
+    return this.#queue.settled();
+  }
+
   async #decode(folder: string, pcm: Int16Array, signal: AbortSignal): Promise<string> {
     const heard = isNarrowband(pcm) ? addMirrorImage(pcm) : pcm;
     const hypothesis = join(folder, 'hypothesis');

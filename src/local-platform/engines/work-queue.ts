@@ -12,6 +12,7 @@ export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
+  readonly #settled: (() => void)[] = [];
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
@@ -33,7 +34,12 @@ export class WorkQueue {
     } finally {
       const next = this.#waiting.shift();
       if (next) next();
-      else this.#running--;
+      else if (--this.#running === 0) for (const resolve of this.#settled.splice(0)) resolve();
     }
+  }
+
+  /** Resolves when no task runs. */
+  async settled(): Promise<void> {
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#settled.push(resolve));
   }
 }
