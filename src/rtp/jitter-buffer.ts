@@ -172,6 +172,7 @@ export class JitterBuffer {
     const timeline = this.#timeline;
     const verdict = timeline.locate(packet.sequenceNumber, packet.timestamp, nowMs, this.#delays.baseDelayMs);
     if (verdict === 'suspect') {
+      counts.received += samples;
       counts.discarded += 1;
       return;
     }
