@@ -22,6 +22,7 @@ export {
   ValidationError,
   WalletError,
 } from './platform/platform-errors.ts';
+export { QuotaGovernor, type QuotaGovernorOptions } from './platform/quota-governor.ts';
 export { callWithFallback } from './platform/rest/fallback.ts';
 export { HamsaClient, type HamsaClientOptions } from './platform/rest/hamsa-client.ts';
 export { JitterBuffer, type JitterBufferOptions } from './rtp/jitter-buffer.ts';

@@ -42,6 +42,8 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     counter('stt_refused', 'requests and connections that the platform refused', () => stt().refused),
     counter('stt_failed', 'utterances that ended in an error', () => stt().failed),
     counter('stt_reconnects', 'connections opened after one was lost', () => stt().reconnects),
+    counter('stt_merged', 'utterances that went with an earlier one of their call in one request', () => stt().merged),
+    counter('stt_skipped', 'utterances that were not sent because they are no speech', () => stt().skipped),
     gauge('stt_queued', 'utterances that wait', () => stt().queued),
     gauge('stt_in_flight', 'utterances with the platform', () => stt().inFlight),
     gauge('stt_sockets', 'connections to the platform', () => stt().sockets),

@@ -10,6 +10,8 @@ import { type QuotaPressure, QuotaScheduler } from '../speech/quota-scheduler.ts
 import { Synthesizer } from '../speech/synthesizer.ts';
 import { Transcriber } from '../speech/transcriber.ts';
 
+/** A hundred answers a minute fit through while each takes less than 2.4 s. */
+const MAX_SOCKETS = 4;
 /** A caller waits no longer than this for the quota before a reply is given up. */
 const MAX_SPEECH_WAIT_MS = 30_000;
 
@@ -33,8 +35,9 @@ export class SpeechPlatform {
       clock,
       guard,
       scheduler,
-      connect: (onClosed) =>
-        RealtimeConnection.open({ url: settings.hamsaRealtimeUrl, auth, clock, counters, onClosed }),
+      maxSockets: MAX_SOCKETS,
+      connect: (onClosed, onHeaders) =>
+        RealtimeConnection.open({ url: settings.hamsaRealtimeUrl, auth, clock, counters, onClosed, onHeaders }),
       encode: (pcm, sampleRate) =>
         buildSttRequest(pcm, sampleRate, { language: settings.hamsaLanguage, format: settings.hamsaSttFormat }),
     });

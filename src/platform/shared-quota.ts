@@ -274,9 +274,10 @@ export class SharedQuota {
   /** The log has lost its memory: what this gateway holds is told once more. */
   #retell(): void {
     const lost: Told[] = [];
+    const kind = this.isCounted('stt') ? 'stt' : 'connection';
     for (const { id: slot, owner, sentAtMs, answeredAtMs } of this.#governor.entries) {
       if (owner !== this.#gateway) continue;
-      lost.push({ ...this.#told({ type: 'take', slot, kind: 'stt' }), atMs: sentAtMs });
+      lost.push({ ...this.#told({ type: 'take', slot, kind }), atMs: sentAtMs });
       if (answeredAtMs !== undefined) lost.push({ ...this.#told({ type: 'answered', slot }), atMs: answeredAtMs });
     }
     this.#untold = [...lost, ...this.#untold];

@@ -88,7 +88,7 @@ async function runGateway(calls: number, limiter: Limiter, seed: number): Promis
 
 const test = suite('calls carried at a quota of 100');
 
-test('at least twice as many as by a naive gateway, with an answer on its way within 1.5 s of the end of a turn', async () => {
+test('two and a half times as many as by a naive gateway, each turn on its way within 1.5 s of its end', async () => {
   let naiveCalls = 1;
   while (runNaive(naiveCalls + 1, LIMITER_KINDS[0]!(), 1).p95Ms <= GOAL_MS) naiveCalls++;
   assert.ok(naiveCalls >= 7, `the naive gateway carries ${naiveCalls}, which is too few to be true`);
