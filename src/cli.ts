@@ -24,6 +24,11 @@ function usage(): string {
   return ['usage: hamsa-gateway COMMAND [--config FILE] …', '', ...lines, ''].join('\n');
 }
 
+// A reader that has seen enough, such as `head`, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {

@@ -2,11 +2,14 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { VoiceActivity } from '../audio/voice-activity.ts';
+import { loadAddon } from '../core/addon.ts';
 import { formatHostPort, type HostPort } from '../core/addresses.ts';
+import { systemClock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import { redact } from '../core/secrets.ts';
 import { environmentName } from '../core/settings.ts';
 import { SETTINGS, type SettingName, type Settings } from '../core/settings-table.ts';
+import { NativeTransport } from '../rtp/native-transport.ts';
 import { readCommandLine } from './command-line.ts';
 
 const NODE_FLOOR = [20, 19] as const;
@@ -39,6 +42,7 @@ export async function check(args: readonly string[]): Promise<number> {
   });
   await attempt(`Node ${process.versions.node}`, checkNode);
   await attempt('voice activity detector', () => VoiceActivity.load());
+  say(...describeMediaThread());
   if (settings) {
     const { hamsaApiKey, gatewayHttp, gatewaySip } = settings;
     await attempt('HAMSA_API_KEY is set', () => checkKey(hamsaApiKey));
@@ -53,6 +57,21 @@ export async function check(args: readonly string[]): Promise<number> {
     }
   }
   return failures === 0 ? 0 : 1;
+}
+
+/** Who would pace RTP, and how. */
+function describeMediaThread(): ['ok' | 'warn', string] {
+  const { addon, problem } = loadAddon();
+  if (!addon)
+    return [
+      'warn',
+      `RTP is paced on the event loop: ${problem.found}; needed: ${problem.needed}; cure: ${problem.cure}`,
+    ];
+  const transport = new NativeTransport({ localAddress: '127.0.0.1', portRange: [0, 0] }, systemClock, addon);
+  const { scheduling } = transport.statistics;
+  void transport.close();
+  if (scheduling === 'fifo') return ['ok', 'RTP is paced by a native thread with SCHED_FIFO'];
+  return ['warn', 'RTP is paced by a native thread without SCHED_FIFO; cure: run as root or with CAP_SYS_NICE'];
 }
 
 function showSetting(name: SettingName, settings: Settings): string {

@@ -60,13 +60,14 @@ export class Gateway {
     this.#speech = new SpeechPlatform(settings, settings.hamsaApiKey, this.#clock, (pressure) =>
       this.events.emit('quota.pressure', null, pressure),
     );
+    const transport = openMediaTransport(settings, this.#clock, this.#logger);
     this.#sip = new SipIngress({
       clock: this.#clock,
       logger: this.#logger,
       address: settings.gatewaySip,
       allow: settings.gatewaySipAllow,
       advertisedAddress: settings.gatewayAdvertisedAddress,
-      transport: openMediaTransport(settings, this.#clock, this.#logger),
+      transport,
       mediaTimeoutMs: settings.gatewayMediaTimeoutS * 1000,
       maxCalls: settings.gatewayMaxCalls,
       onLeg: (leg) => this.#begin(leg),
@@ -76,6 +77,7 @@ export class Gateway {
         calls: this.calls,
         speech: this.#speech,
         sip: this.#sip,
+        transport,
         eventReaders: () => this.#http.eventReaders,
       }),
     );

@@ -1,5 +1,7 @@
 import type { CallRegistry } from '../call/registry.ts';
 import type { SipIngress } from '../ingress/sip/sip-ingress.ts';
+import { NativeTransport } from '../rtp/native-transport.ts';
+import type { MediaTransport } from '../rtp/transport.ts';
 import type { Measurement } from '../server/metrics.ts';
 import type { SpeechPlatform } from './speech-platform.ts';
 
@@ -7,12 +9,14 @@ export interface MeasuredParts {
   readonly calls: CallRegistry;
   readonly speech: SpeechPlatform;
   readonly sip: SipIngress;
+  readonly transport: MediaTransport;
   eventReaders(): number;
 }
 
 /** Every number of `/metrics` besides the latencies. */
 export function measurements(parts: MeasuredParts): readonly Measurement[] {
   const { calls, speech, sip } = parts;
+  const media = () => (parts.transport instanceof NativeTransport ? parts.transport.statistics : undefined);
   const stt = () => speech.transcriber.statistics;
   const quota = () => speech.scheduler.usage;
   const tts = () => speech.synthesizer.statistics;
@@ -32,6 +36,21 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     gauge('calls_active', 'calls that are up', () => calls.activeCalls),
     counter('calls', 'calls since the start', () => calls.totalCalls),
     gauge('media_ports_open', 'pairs of UDP ports in use', () => sip.openMediaPorts),
+    gauge('media_native', '1 when a native thread owns the RTP sockets, 0 for the event loop', () =>
+      Number(media() !== undefined),
+    ),
+    gauge('media_fifo', '1 when that thread runs with SCHED_FIFO', () => Number(media()?.scheduling === 'fifo')),
+    counter('media_ring_full', 'times that packets had to wait in the kernel', () => media()?.ringFull ?? 0),
+    counter(
+      'media_skipped_deadlines',
+      'packets not sent because their time had passed',
+      () => media()?.skippedDeadlines ?? 0,
+    ),
+    gauge(
+      'media_max_late_seconds',
+      'the latest that the media thread ever was',
+      () => (media()?.maxLateMs ?? 0) / 1000,
+    ),
     gauge('event_readers', 'event sockets that are connected', () => parts.eventReaders()),
     counter('sip_received', 'SIP datagrams from allowed networks', () => sip.counters.received),
     counter('sip_malformed', 'SIP datagrams that are no SIP message', () => sip.counters.malformed),

@@ -14,11 +14,12 @@ export async function platform(args: readonly string[]): Promise<number> {
   for (const warning of warnings) logger.warn(warning);
   const apiKey = settings.hamsaApiKey ?? LOCAL_KEY;
   registerSecret(apiKey);
+  const signalled = untilSignal();
   const running = await startLocalPlatform({ port: settings.hamsaLocalPort, apiKey, log: logger });
   process.stdout.write(
     `${JSON.stringify({ type: 'ready', http: running.url, ears: running.ears, voice: running.voice })}\n`,
   );
-  await untilSignal();
+  await signalled;
   await running.close();
   return 0;
 }

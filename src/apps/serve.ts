@@ -32,10 +32,11 @@ export async function serve(args: readonly string[]): Promise<number> {
         })
       : undefined;
   const gateway = new Gateway(local ? againstLocal(settings, local.url) : settings, { logger });
+  const signalled = untilSignal();
   try {
     const { http, sip } = await gateway.start();
     process.stdout.write(`${JSON.stringify({ type: 'ready', http, sip })}\n`);
-    const signal = await untilSignal();
+    const signal = await signalled;
     logger.info({ signal }, 'stopping');
     setTimeout(() => process.exit(0), EXIT_WITHIN_MS).unref();
   } finally {
