@@ -57,7 +57,7 @@ export class Gateway {
     this.#logger = options.logger;
     this.#clock = options.clock ?? systemClock;
     this.events = new EventBus(this.#clock);
-    this.#speech = new SpeechPlatform(settings, settings.hamsaApiKey, this.#clock, (pressure) =>
+    this.#speech = new SpeechPlatform(settings, settings.hamsaApiKey, this.#clock, this.#logger, (pressure) =>
       this.events.emit('quota.pressure', null, pressure),
     );
     const transport = openMediaTransport(settings, this.#clock, this.#logger);
@@ -96,6 +96,7 @@ export class Gateway {
   /** Binds everything. @returns where it listens: an HTTP URL and SIP addresses. @throws GatewayError `ERR_LISTEN` */
   async start(): Promise<{ http: string; sip: string[] }> {
     await VoiceActivity.load();
+    await this.#speech.start();
     const sip = await this.#sip.listen();
     const http = await this.#http.listen();
     this.#listening = true;

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
 import type { Settings } from '../core/settings-table.ts';
 import { AccountGuard } from '../platform/account-guard.ts';
-import { QuotaGovernor } from '../platform/quota-governor.ts';
 import { RealtimeAuth } from '../platform/realtime-auth.ts';
 import { RealtimeConnection, RealtimeCounters } from '../platform/realtime-connection.ts';
 import { buildSttRequest } from '../platform/stt-request.ts';
@@ -9,6 +9,7 @@ import { TtsStreamClient } from '../platform/tts-stream.ts';
 import { type QuotaPressure, QuotaScheduler } from '../speech/quota-scheduler.ts';
 import { Synthesizer } from '../speech/synthesizer.ts';
 import { Transcriber } from '../speech/transcriber.ts';
+import { type AccountQuota, openAccountQuota } from './account-quota.ts';
 
 /** A hundred answers a minute fit through while each takes less than 2.4 s. */
 const MAX_SOCKETS = 4;
@@ -23,13 +24,20 @@ export class SpeechPlatform {
   readonly scheduler: QuotaScheduler;
   readonly transcriber: Transcriber;
   readonly synthesizer: Synthesizer;
+  readonly #quota: AccountQuota;
   readonly #tts: TtsStreamClient;
 
-  constructor(settings: Settings, apiKey: string, clock: Clock, onPressure: (pressure: QuotaPressure) => void) {
+  constructor(
+    settings: Settings,
+    apiKey: string,
+    clock: Clock,
+    logger: Logger,
+    onPressure: (pressure: QuotaPressure) => void,
+  ) {
     const auth = new RealtimeAuth(apiKey);
     const { guard, realtime: counters } = this;
-    const quota = new QuotaGovernor({ limit: settings.hamsaRealtimeQuota, counts: settings.hamsaQuotaCounts });
-    const scheduler = new QuotaScheduler({ quota, clock, onPressure });
+    this.#quota = openAccountQuota(settings, apiKey, clock, logger);
+    const scheduler = new QuotaScheduler({ quota: this.#quota.source, clock, onPressure });
     this.scheduler = scheduler;
     this.transcriber = new Transcriber({
       clock,
@@ -58,14 +66,20 @@ export class SpeechPlatform {
     });
   }
 
+  /** To be awaited before the first call. */
+  start(): Promise<void> {
+    return this.#quota.start();
+  }
+
   /** Whether the platform is failing at the moment, for `/health/ready`. */
   get degraded(): boolean {
-    return this.transcriber.degraded || this.guard.refusal !== undefined;
+    return this.transcriber.degraded || this.guard.refusal !== undefined || this.#quota.isAlone;
   }
 
   /** Waits at most `deadlineMs` for the transcripts that are under way, then closes everything. */
   async close(deadlineMs: number): Promise<void> {
     await this.transcriber.drain(deadlineMs);
     await this.#tts.close();
+    await this.#quota.close();
   }
 }

@@ -276,9 +276,8 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
   gatewayRedisUrl: {
     parse: redisUrl,
     needed: 'a redis:// or rediss:// URL',
-    about: 'Redis shared by several gateways.',
+    about: 'Redis through which several gateways with one key share its quota.',
     secret: true,
-    pending: 'refuse',
   },
   gatewayWebhookToken: {
     parse: bearer,
