@@ -2,6 +2,7 @@
  * Child of `pacing.ts`: receives every stream with the kernel's time stamps and reports how regular they were. It is a
  * process of its own, so that nothing the sender does can hide in the measurement.
  */
+import { constants, setPriority } from 'node:os';
 import { loadAddon } from '../../src/core/addon.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createRtpHeader, parseRtp } from '../../src/rtp/packet.ts';
@@ -19,6 +20,9 @@ interface Last {
   arrivalMs: number;
 }
 
+// The kernel has stamped a packet before anybody here looks at it: the receiver may take its time, and must not take the
+// sender's. Its threads inherit this.
+setPriority(constants.priority.PRIORITY_LOW);
 const { addon } = loadAddon();
 if (!addon) throw new Error('Expected the native addon; run npm run build:native');
 const transport = new NativeTransport({ localAddress: '127.0.0.1', portRange: [0, 0] }, systemClock, addon);
