@@ -4,6 +4,7 @@ import type { KeyCheck } from './access.ts';
 import type { Engines } from './engines/choose-engines.ts';
 import type { FaultQueue } from './faults.ts';
 import type { FixedWindow } from './fixed-window.ts';
+import type { PlatformState } from './state/state.ts';
 
 export type PlatformLog = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
@@ -14,6 +15,7 @@ export interface PlatformContext {
   /** One budget for realtime requests, messages and connections together. */
   readonly realtimeQuota: FixedWindow;
   readonly faults: FaultQueue;
+  readonly state: PlatformState;
   readonly clock: Clock;
   /** Never given keys, URLs, texts or audio. */
   readonly log: PlatformLog;

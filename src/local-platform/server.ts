@@ -12,6 +12,7 @@ import { RealtimeSocket } from './realtime-socket.ts';
 import { faultRoutes } from './routes/fault-routes.ts';
 import { realtimeSttRoutes } from './routes/realtime-stt.ts';
 import { realtimeTtsRoutes } from './routes/realtime-tts.ts';
+import { PlatformState } from './state/state.ts';
 
 const MAX_BODY_BYTES = 8 << 20;
 /** How long a client may take to send its request. */
@@ -53,12 +54,14 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
   const { host = '127.0.0.1', port, apiKey, log, engines: choice = 'auto', realtimeQuota = 100 } = options;
   const engines = await chooseEngines(choice, log);
   const stopping = new AbortController();
+  const clock = options.clock ?? systemClock;
   const context: PlatformContext = {
     holdsKey: keyCheck(apiKey),
     engines,
     realtimeQuota: new FixedWindow(realtimeQuota),
     faults: new FaultQueue(),
-    clock: options.clock ?? systemClock,
+    state: new PlatformState(clock, () => {}),
+    clock,
     log,
     stopping: stopping.signal,
   };
