@@ -97,6 +97,16 @@ const table = {
   ERR_TTS_TORN: { meaning: 'The audio of a reply ended before its end.', retryable: true },
   ERR_TTS_EMPTY: { meaning: 'The platform answered a text with no audio.', retryable: true },
   ERR_TTS_BACKLOG: { meaning: 'Too many replies wait to be spoken on the call.', retryable: true, httpStatus: 429 },
+  ERR_URL_REFUSED: {
+    meaning: 'A URL that was to be called is not of the web, or leads to a private address.',
+    retryable: false,
+    httpStatus: 400,
+  },
+  ERR_URL_FAILED: {
+    meaning: 'A URL that was to be called gave no answer, too late a one or too large a one.',
+    retryable: true,
+    httpStatus: 502,
+  },
   ERR_STORE: { meaning: 'The embedded store can not be opened, read or written.', retryable: false },
   ERR_DEMO: { meaning: 'The demo call did not go as it should.', retryable: false },
   ERR_ABORTED: { meaning: 'The work was given up because nobody waits for it any more.', retryable: false },
