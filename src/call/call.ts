@@ -23,7 +23,19 @@ export interface CallServices {
   observeLatency(word: LatencyWord, ms: number): void;
 }
 
+/** Who talks with the caller in the place of the gateway's own ear and mouth, such as a hosted voice agent. */
+export interface CallPartner {
+  /** The capture ring grew; the partner takes and releases what is in it. */
+  onAudio(): void;
+  onDtmf(digit: string, durationMs: number): void;
+  setHeld(held: boolean): void;
+  /** The leg is gone. Resolves when nothing more will be told of the call. */
+  close(): Promise<void>;
+}
+
 export interface CallOptions {
+  /** Hands an answered call to a partner. Absent: the gateway listens and speaks itself. */
+  readonly join?: ((call: Call, media: LegMedia) => CallPartner) | undefined;
   readonly endSilenceMs: number;
   /** Of the audio that the platform is sent. */
   readonly sttSampleRate: 8000 | 16000;
@@ -61,7 +73,7 @@ export interface SpeakOptions {
   readonly turn?: Turn;
 }
 
-/** One call: a leg on one side, speech on the other, and the events that tell of both. */
+/** One call: a leg on one side, speech or a partner on the other, and the events that tell of both. */
 export class Call {
   readonly id: string = randomUUID();
   readonly leg: Leg;
@@ -76,6 +88,7 @@ export class Call {
   #held = false;
   #listener: Listener | undefined;
   #speaker: Speaker | undefined;
+  #partner: CallPartner | undefined;
   #limit: Timer | undefined;
 
   constructor(leg: Leg, services: CallServices, options: CallOptions) {
@@ -96,8 +109,11 @@ export class Call {
     let media: LegMedia;
     try {
       media = await this.leg.answer({
-        onAudio: () => this.#listener?.onAudio(),
-        onDtmf: (digit, durationMs) => events.emit('dtmf', this.id, { digit, durationMs }),
+        onAudio: () => (this.#listener ?? this.#partner)?.onAudio(),
+        onDtmf: (digit, durationMs) => {
+          events.emit('dtmf', this.id, { digit, durationMs });
+          this.#partner?.onDtmf(digit, durationMs);
+        },
         onHeld: () => this.#setHeld(true),
         onResumed: () => this.#setHeld(false),
         onEnded: (reason) => this.#end(reason),
@@ -110,15 +126,9 @@ export class Call {
     if (this.#endReason !== undefined) return;
     this.#answeredWallMs = clock.wallMs();
     events.emit('call.answered', this.id, {});
-    this.#speaker = new Speaker(this.id, media, this.#services, this.#timeline);
-    this.#listener = new Listener(this.id, media.capture, this.#services, {
-      endSilenceMs: this.#options.endSilenceMs,
-      sttSampleRate: this.#options.sttSampleRate,
-      timeline: this.#timeline,
-      voiceActivity: new VoiceActivity({ sampleRate: media.capture.sampleRate }),
-      onTranscript: (text, turn) => this.#options.onTranscript(this, text, turn),
-    });
     this.#limit = clock.after(this.#options.maxCallMs, () => this.hangup('gateway'));
+    if (this.#options.join) this.#partner = this.#options.join(this, media);
+    else this.#listenAndSpeak(media);
   }
 
   /**
@@ -160,8 +170,25 @@ export class Call {
     return { ...this.summarize(), turns: this.#timeline.turns, statistics: this.leg.statistics() };
   }
 
+  #listenAndSpeak(media: LegMedia): void {
+    this.#speaker = new Speaker(this.id, media, this.#services, this.#timeline);
+    this.#listener = new Listener(this.id, media.capture, this.#services, {
+      endSilenceMs: this.#options.endSilenceMs,
+      sttSampleRate: this.#options.sttSampleRate,
+      timeline: this.#timeline,
+      voiceActivity: new VoiceActivity({ sampleRate: media.capture.sampleRate }),
+      onTranscript: (text, turn) => this.#options.onTranscript(this, text, turn),
+    });
+  }
+
   #upSpeaker(): Speaker {
     if (this.#speaker && this.#endReason === undefined) return this.#speaker;
+    if (this.#partner && this.#endReason === undefined) {
+      throw new GatewayError('ERR_WRONG_STATE', {
+        found: 'the call is joined to a hosted agent, which does the talking',
+        needed: 'a call of GATEWAY_ON_CALL transcribe, echo or app',
+      });
+    }
     throw new GatewayError('ERR_WRONG_STATE', { found: 'the call is not up', needed: 'an answered call' });
   }
 
@@ -175,6 +202,7 @@ export class Call {
     if (this.#held === held || this.#endReason !== undefined) return;
     this.#held = held;
     this.#listener?.setHeld(held);
+    this.#partner?.setHeld(held);
     this.#services.events.emit(held ? 'call.held' : 'call.resumed', this.id, {});
   }
 
@@ -184,7 +212,7 @@ export class Call {
     this.#endedWallMs = this.#services.clock.wallMs();
     this.#limit?.cancel();
     this.#speaker?.close();
-    const settled = this.#listener?.close() ?? Promise.resolve();
+    const settled = (this.#listener ?? this.#partner)?.close() ?? Promise.resolve();
     this.#services.events.emit('call.ended', this.id, { reason });
     this.#logger.info({ reason, ...this.leg.statistics() }, 'call ended');
     void settled.then(() => this.#options.onSettled(this));

@@ -9,8 +9,11 @@ export const SAMPLES_PER_MS = 8;
 /** Stands in a source behind the audio of each sentence. */
 export const SENTENCE_END: unique symbol = Symbol('end of sentence');
 
+/** Stands in a live source that has nothing more for now: what it gave is played to its last sample, also mid-frame. */
+export const PAUSE: unique symbol = Symbol('pause');
+
 /** Opens the audio of a playback, 16 bit mono at 8 kHz; called when its turn to be fetched has come. */
-export type PlaybackSource = (signal: AbortSignal) => AsyncIterable<Int16Array | typeof SENTENCE_END>;
+export type PlaybackSource = (signal: AbortSignal) => AsyncIterable<Int16Array | typeof SENTENCE_END | typeof PAUSE>;
 
 /** One reply on its way to the caller's ear. Its positions are samples of its own audio. */
 export class Playback {
@@ -42,6 +45,8 @@ export class Playback {
   readonly #sentenceEnds: number[] = [];
   /** End of what the source has yielded. */
   #spokenSample = 0;
+  /** Where the source paused last. */
+  #pausedSample = -1;
   /** The gain comes from `#rampFrom` at this position. */
   #rampSample = -1;
   #rampFrom = 0;
@@ -81,6 +86,18 @@ export class Playback {
   endSentence(): void {
     this.#sentenceEnds.push(this.audio.endSample);
     this.delivery.close();
+  }
+
+  /** Nothing more comes for now: fills the last frame of `frameSamples` up with silence, so that it can be written. */
+  pause(law: Law, frameSamples: number): void {
+    const lastSamples = this.unwrittenSamples % frameSamples;
+    if (lastSamples > 0) this.audio.append(law, new Int16Array(frameSamples - lastSamples));
+    this.#pausedSample = this.audio.endSample;
+  }
+
+  /** Whether it is no use to wait for more before what is there is played. */
+  get isComplete(): boolean {
+    return this.hasEnded || this.#pausedSample === this.audio.endSample;
   }
 
   /** No more comes, although more should: what was heard until now ends softly. */

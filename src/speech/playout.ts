@@ -1,11 +1,11 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import type { FrameSender } from '../rtp/transport.ts';
-import { Playback, type PlaybackSource, SAMPLES_PER_MS, SENTENCE_END } from './playback.ts';
+import { PAUSE, Playback, type PlaybackSource, SAMPLES_PER_MS, SENTENCE_END } from './playback.ts';
 import { type PlayoutFormat, PlayoutWriter } from './playout-writer.ts';
 import { PrebufferEstimator } from './prebuffer-estimator.ts';
 
-export { type PlaybackSource, SENTENCE_END } from './playback.ts';
+export { PAUSE, type PlaybackSource, SENTENCE_END } from './playback.ts';
 export type { PlayoutFormat } from './playout-writer.ts';
 
 /** On the monotonic clock. */
@@ -224,6 +224,11 @@ export class Playout {
           playback.endSentence();
           continue;
         }
+        if (item === PAUSE) {
+          playback.pause(this.#writer.format.law, this.#writer.frameSamples);
+          this.#fill();
+          continue;
+        }
         if (item.length === 0) continue;
         playback.append(this.#writer.format.law, item, clock.nowMs());
         this.#fill();
@@ -282,8 +287,8 @@ export class Playout {
     }
   }
 
-  #mayStart({ hasEnded, unwrittenSamples, bufferingSinceMs }: Playback): boolean {
-    if (hasEnded) return true;
+  #mayStart({ isComplete, unwrittenSamples, bufferingSinceMs }: Playback): boolean {
+    if (isComplete) return true;
     const neededSamples = Math.max(MIN_BUFFER_MS * SAMPLES_PER_MS, this.#writer.frameSamples);
     if (unwrittenSamples < neededSamples || bufferingSinceMs === undefined) return false;
     const departureMs = this.#writer.departureMs(this.#options.clock.nowMs());

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import { type GatewayError, toError } from '../core/errors.ts';
+import { Backoff } from '../platform/backoff.ts';
 import type { RequestSlot } from '../platform/request-slot.ts';
-import { Backoff } from './backoff.ts';
 import type { QuotaRank, QuotaScheduler } from './quota-scheduler.ts';
 
 /** What the transcriber needs of a connection; `RealtimeConnection` is one. */

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { G711 } from '../../src/audio/g711.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { FrameSender } from '../../src/rtp/transport.ts';
-import { Playout, type PlayoutOptions, type SENTENCE_END } from '../../src/speech/playout.ts';
+import { type PAUSE, Playout, type PlayoutOptions, type SENTENCE_END } from '../../src/speech/playout.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 export interface Frame {
@@ -64,7 +64,7 @@ export class FakeSender implements FrameSender {
   }
 }
 
-type Item = Int16Array | typeof SENTENCE_END;
+type Item = Int16Array | typeof SENTENCE_END | typeof PAUSE;
 
 /** A source whose every chunk the test gives. */
 export class FakeSource {

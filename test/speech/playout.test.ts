@@ -3,11 +3,16 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { G711 } from '../../src/audio/g711.ts';
 import { GatewayError } from '../../src/core/errors.ts';
-import { SENTENCE_END } from '../../src/speech/playout.ts';
+import { PAUSE, SENTENCE_END } from '../../src/speech/playout.ts';
 import { assertSamples } from '../support/samples.ts';
 import { audio, codesOnWire, type Frame, makeWorld, SILENCE, ulaw } from './playout-world.ts';
 
 const test = suite('playout');
+
+/** Where `part` is in `codes`; −1 if it is not. */
+function locateCodes(codes: readonly number[], part: Uint8Array): number {
+  return Buffer.from(codes).indexOf(part);
+}
 
 test('plays a reply whole, its last frame filled up with silence', async () => {
   const { play, run, sender, told } = makeWorld();
@@ -24,6 +29,26 @@ test('plays a reply whole, its last frame filled up with silence', async () => {
     sender.wire.every((frame) => frame === SILENCE || (frame.payload.length === 160 && frame.timestampStep === 160)),
   );
   assert.equal(told, ['started a', 'finished a 190']);
+});
+
+test('a live source that pauses is heard to its last sample, and goes on with the next frame', async () => {
+  const { play, run, sender, told } = makeWorld();
+  const pcm = audio(250);
+  const source = play('a');
+  source.give(pcm.subarray(0, 1000));
+  source.give(SENTENCE_END);
+  await run(5);
+  assert.equal(told, ['started a'], '125 ms are six frames and a quarter of one, which waits for more');
+  source.give(PAUSE);
+  await run(3);
+  assert.equal(told, ['started a', 'mark a 0 125']);
+  source.give(pcm.subarray(1000));
+  source.give(PAUSE);
+  await run(10);
+  const spoken = ulaw(pcm);
+  const codes = codesOnWire(sender);
+  assertSamples(codes.slice(0, 1000), spoken.subarray(0, 1000));
+  assert.ok(locateCodes(codes, spoken.subarray(1200, 2000)) >= 1120, 'the rest follows, in a frame of its own');
 });
 
 test('tells of the start with the times of its way', async () => {
