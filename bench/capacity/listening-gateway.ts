@@ -4,6 +4,7 @@
  */
 import { VoiceActivity } from '../../src/audio/voice-activity.ts';
 import { Call, type CallServices } from '../../src/call/call.ts';
+import { SpeakingCounters } from '../../src/call/speaking-counters.ts';
 import { loadAddon } from '../../src/core/addon.ts';
 import { systemClock as clock } from '../../src/core/clock.ts';
 import { EventBus } from '../../src/core/events.ts';
@@ -13,7 +14,7 @@ import { AccountGuard } from '../../src/platform/account-guard.ts';
 import { NativeTransport } from '../../src/rtp/native-transport.ts';
 import { PrebufferEstimator } from '../../src/speech/prebuffer-estimator.ts';
 import { Synthesizer } from '../../src/speech/synthesizer.ts';
-import { type Transcript, Transcriber, type Utterance } from '../../src/speech/transcriber.ts';
+import { Transcriber, type Transcript, type Utterance } from '../../src/speech/transcriber.ts';
 import type { GatewayCount, ToGateway } from './calls.ts';
 
 const HOST = '127.0.0.1';
@@ -51,6 +52,7 @@ const services: CallServices = {
   }),
   synthesizer: new Synthesizer({ clock, voice: '', openSpeech: refuse }),
   prebuffer: new PrebufferEstimator(),
+  speaking: new SpeakingCounters(),
   observeLatency: () => {},
 };
 const calls: Call[] = [];
@@ -80,6 +82,7 @@ const sip = new SipIngress({
       sttSampleRate: 8000,
       maxCallMs: 3_600_000,
       voice: '',
+      resumeAfterFalseAlarm: true,
       onTranscript: () => {},
       onSettled: () => {},
     });

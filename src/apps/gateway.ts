@@ -2,6 +2,7 @@ import { VoiceActivity } from '../audio/voice-activity.ts';
 import { Call } from '../call/call.ts';
 import { onTranscript } from '../call/handlers.ts';
 import { CallRegistry } from '../call/registry.ts';
+import { SpeakingCounters } from '../call/speaking-counters.ts';
 import { formatHostPort } from '../core/addresses.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -37,6 +38,7 @@ export class Gateway {
   readonly #speech: SpeechPlatform;
   /** Of the platform's speech, learned from all calls. */
   readonly #prebuffer = new PrebufferEstimator();
+  readonly #speaking = new SpeakingCounters();
   readonly #sip: SipIngress;
   readonly #metrics: Metrics;
   readonly #http: HttpServer;
@@ -78,6 +80,8 @@ export class Gateway {
         speech: this.#speech,
         sip: this.#sip,
         transport,
+        prebuffer: this.#prebuffer,
+        speaking: this.#speaking,
         eventReaders: () => this.#http.eventReaders,
       }),
     );
@@ -126,6 +130,7 @@ export class Gateway {
         transcriber: this.#speech.transcriber,
         synthesizer: this.#speech.synthesizer,
         prebuffer: this.#prebuffer,
+        speaking: this.#speaking,
         observeLatency: (word, ms) => this.#metrics.observe(word, ms),
       },
       {
@@ -133,6 +138,7 @@ export class Gateway {
         sttSampleRate: sttSampleRate(this.#settings.hamsaSttFormat),
         maxCallMs: this.#settings.gatewayMaxCallS * 1000,
         voice: this.#settings.hamsaVoice,
+        resumeAfterFalseAlarm: this.#settings.gatewayResumeAfterFalseAlarm,
         onTranscript: onTranscript(this.#settings.gatewayOnCall),
         onSettled: (settled) => this.calls.retire(settled),
       },

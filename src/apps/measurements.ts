@@ -1,8 +1,10 @@
 import type { CallRegistry } from '../call/registry.ts';
+import type { SpeakingCounters } from '../call/speaking-counters.ts';
 import type { SipIngress } from '../ingress/sip/sip-ingress.ts';
 import { NativeTransport } from '../rtp/native-transport.ts';
 import type { MediaTransport } from '../rtp/transport.ts';
 import type { Measurement } from '../server/metrics.ts';
+import type { PrebufferEstimator } from '../speech/prebuffer-estimator.ts';
 import type { SpeechPlatform } from './speech-platform.ts';
 
 export interface MeasuredParts {
@@ -10,12 +12,14 @@ export interface MeasuredParts {
   readonly speech: SpeechPlatform;
   readonly sip: SipIngress;
   readonly transport: MediaTransport;
+  readonly prebuffer: PrebufferEstimator;
+  readonly speaking: SpeakingCounters;
   eventReaders(): number;
 }
 
 /** Every number of `/metrics` besides the latencies. */
 export function measurements(parts: MeasuredParts): readonly Measurement[] {
-  const { calls, speech, sip } = parts;
+  const { calls, speech, sip, speaking } = parts;
   const media = () => (parts.transport instanceof NativeTransport ? parts.transport.statistics : undefined);
   const stt = () => speech.transcriber.statistics;
   const quota = () => speech.scheduler.usage;
@@ -81,6 +85,15 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     counter('tts_requests', 'requests for speech', () => tts().requests),
     counter('tts_retries', 'requests for speech that were made again', () => tts().retries),
     counter('tts_failed', 'texts that could not be spoken', () => tts().failed),
+    gauge(
+      'prebuffer_delay_seconds',
+      'how long replies wait for more audio before they start, as learned from stalls',
+      () => parts.prebuffer.startDelayMs / 1000,
+    ),
+    counter('playout_underruns', 'times that a reply fell silent because its audio was late', () => speaking.underruns),
+    counter('barge_in_ducked', 'replies made quieter because the caller may be speaking', () => speaking.ducked),
+    counter('barge_ins', 'replies that the caller interrupted', () => speaking.bargeIns),
+    counter('barge_in_false_alarms', 'replies that went on because no speech followed', () => speaking.falseAlarms),
     gauge('account_refused', '1 while the platform refuses the key or the wallet is empty', () =>
       Number(speech.guard.refusal !== undefined),
     ),

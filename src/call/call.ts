@@ -10,6 +10,7 @@ import type { Synthesizer } from '../speech/synthesizer.ts';
 import type { Transcriber } from '../speech/transcriber.ts';
 import { Listener } from './listener.ts';
 import { Speaker } from './speaker.ts';
+import type { SpeakingCounters } from './speaking-counters.ts';
 import { type LatencyWord, Timeline, type Turn } from './timeline.ts';
 
 /** What every call shares. */
@@ -20,6 +21,7 @@ export interface CallServices {
   readonly transcriber: Transcriber;
   readonly synthesizer: Synthesizer;
   readonly prebuffer: PrebufferEstimator;
+  readonly speaking: SpeakingCounters;
   observeLatency(word: LatencyWord, ms: number): void;
 }
 
@@ -41,6 +43,8 @@ export interface CallOptions {
   readonly sttSampleRate: 8000 | 16000;
   readonly maxCallMs: number;
   readonly voice: string;
+  /** Whether a reply goes on after a noise that silenced it. */
+  readonly resumeAfterFalseAlarm: boolean;
   /** Told of each transcript that has words, in order: what to do with the call. */
   readonly onTranscript: (call: Call, text: string, turn: Turn) => void;
   /** Told once, when the leg is gone and every utterance has its answer. */
@@ -71,6 +75,8 @@ export interface SpeakOptions {
   readonly voice?: string | undefined;
   /** The turn that the text answers. */
   readonly turn?: Turn;
+  /** Whether the caller's voice may end it. Default true. */
+  readonly interruptible?: boolean | undefined;
 }
 
 /** One call: a leg on one side, speech or a partner on the other, and the events that tell of both. */
@@ -137,7 +143,7 @@ export class Call {
    * @throws GatewayError `ERR_WRONG_STATE` - the call is not up; `ERR_TTS_BACKLOG` - too much waits already.
    */
   speak(text: string, options: SpeakOptions = {}): string {
-    return this.#upSpeaker().speak(text, options.voice ?? this.#options.voice, options.turn);
+    return this.#upSpeaker().speak(text, { ...options, voice: options.voice ?? this.#options.voice });
   }
 
   /** Silences what is being spoken, and what waits. @throws GatewayError `ERR_WRONG_STATE` */
@@ -171,12 +177,17 @@ export class Call {
   }
 
   #listenAndSpeak(media: LegMedia): void {
-    this.#speaker = new Speaker(this.id, media, this.#services, this.#timeline);
+    const speaker = new Speaker(this.id, media, this.#services, {
+      timeline: this.#timeline,
+      resumeAfterFalseAlarm: this.#options.resumeAfterFalseAlarm,
+    });
+    this.#speaker = speaker;
     this.#listener = new Listener(this.id, media.capture, this.#services, {
       endSilenceMs: this.#options.endSilenceMs,
       sttSampleRate: this.#options.sttSampleRate,
       timeline: this.#timeline,
       voiceActivity: new VoiceActivity({ sampleRate: media.capture.sampleRate }),
+      isVoice: (frame, startSample, soundsVoiced) => speaker.hear(frame, startSample, soundsVoiced),
       onTranscript: (text, turn) => this.#options.onTranscript(this, text, turn),
     });
   }
@@ -202,6 +213,7 @@ export class Call {
     if (this.#held === held || this.#endReason !== undefined) return;
     this.#held = held;
     this.#listener?.setHeld(held);
+    this.#speaker?.setHeld();
     this.#partner?.setHeld(held);
     this.#services.events.emit(held ? 'call.held' : 'call.resumed', this.id, {});
   }

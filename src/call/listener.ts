@@ -22,6 +22,8 @@ export interface ListenerOptions {
   readonly timeline: Timeline;
   /** Owned: closed with the listener. */
   readonly voiceActivity: VoiceActivity;
+  /** Whether 20 ms from `startSample` on are the caller's voice, when they sound like a voice or do not. */
+  readonly isVoice: (frame: Int16Array, startSample: number, soundsVoiced: boolean) => boolean;
   /** Told of each transcript that has words, in the order they were spoken. */
   readonly onTranscript: (text: string, turn: Turn) => void;
 }
@@ -63,7 +65,7 @@ export class Listener {
     this.#segmenter = new Segmenter({
       sampleRate: capture.sampleRate,
       endSilenceMs: options.endSilenceMs,
-      voice: (frame) => options.voiceActivity.process(frame),
+      voice: (frame) => options.isVoice(frame, this.#nextSample - frame.length, options.voiceActivity.process(frame)),
     });
     this.#coolDown = services.transcriber.warm();
     this.#stallCheck = services.clock.every(STALL_CHECK_MS, () => this.#checkStall());

@@ -1,25 +1,45 @@
 import { randomUUID } from 'node:crypto';
 import type { GatewayError } from '../core/errors.ts';
+import type { Capture } from '../ingress/capture.ts';
 import type { LegMedia } from '../ingress/leg.ts';
+import { BargeIn } from '../speech/barge-in.ts';
 import { type PlaybackTimes, Playout } from '../speech/playout.ts';
 import type { CallServices } from './call.ts';
 import type { Timeline, Turn } from './timeline.ts';
 
-/** The mouth of one call: texts → synthesizer → playout, one after the other, and the events that tell of them. */
+/** How a text is spoken. */
+export interface Utterable {
+  readonly voice: string;
+  /** The turn that the text answers. */
+  readonly turn?: Turn | undefined;
+  /** Whether the caller's voice may end it. Default true. */
+  readonly interruptible?: boolean | undefined;
+}
+
+export interface SpeakerOptions {
+  readonly timeline: Timeline;
+  readonly resumeAfterFalseAlarm: boolean;
+}
+
+/**
+ * The mouth of one call: texts → synthesizer → playout, one after the other, and the events that tell of them. Hears the
+ * caller's voice, who may interrupt.
+ */
 export class Speaker {
   readonly #callId: string;
   readonly #services: CallServices;
   readonly #timeline: Timeline;
-  readonly #sampleRate: number;
+  readonly #capture: Capture;
   readonly #playout: Playout;
+  readonly #bargeIn: BargeIn;
   /** Turns whose answer has not been heard yet, by playback. */
   readonly #turns = new Map<string, Turn>();
 
-  constructor(callId: string, media: LegMedia, services: CallServices, timeline: Timeline) {
+  constructor(callId: string, media: LegMedia, services: CallServices, options: SpeakerOptions) {
     this.#callId = callId;
     this.#services = services;
-    this.#timeline = timeline;
-    this.#sampleRate = media.capture.sampleRate;
+    this.#timeline = options.timeline;
+    this.#capture = media.capture;
     const { events } = services;
     this.#playout = new Playout({
       sender: media.sender,
@@ -40,8 +60,24 @@ export class Speaker {
         this.#settleTurn(playbackId);
       },
       onFailed: (playbackId, heardMs, error) => this.#fail(playbackId, heardMs, error),
+      onUnderrun: () => services.speaking.underruns++,
     });
-    media.attach(this.#playout);
+    this.#bargeIn = new BargeIn({
+      target: this.#playout,
+      sampleRate: media.capture.sampleRate,
+      resumeAfterFalseAlarm: options.resumeAfterFalseAlarm,
+      counters: services.speaking,
+      onBargeIn: (firstVoicedSample, silentAtMs) =>
+        this.#timeline.recordBargeIn(silentAtMs - this.#capture.arrivalMsOf(firstVoicedSample)),
+    });
+    media.attach({
+      onSent: (tag, timestamp, sentAtMs) => this.#playout.onSent(tag, timestamp, sentAtMs),
+      onTick: (nowMs) => {
+        this.#bargeIn.onTick(nowMs);
+        this.#playout.onTick(nowMs);
+      },
+      reconfigure: (format) => this.#playout.reconfigure(format),
+    });
   }
 
   /**
@@ -49,13 +85,27 @@ export class Speaker {
    *
    * @throws GatewayError `ERR_TTS_BACKLOG` - too much waits already.
    */
-  speak(text: string, voice: string, turn: Turn | undefined): string {
+  speak(text: string, { voice, turn, interruptible = true }: Utterable): string {
     const playbackId = randomUUID();
+    const { sampleRate } = this.#capture;
     if (turn) this.#turns.set(playbackId, turn);
-    this.#playout.play(playbackId, (signal) =>
-      this.#services.synthesizer.speak(text, { voice, sampleRate: this.#sampleRate, signal }),
+    this.#playout.play(
+      playbackId,
+      (signal) => this.#services.synthesizer.speak(text, { voice, sampleRate, signal }),
+      interruptible,
     );
     return playbackId;
+  }
+
+  /** The next 20 ms of the caller, which start at `startSample` of the capture. @returns whether they are his voice. */
+  hear(frame: Int16Array, startSample: number, isVoice: boolean): boolean {
+    if (this.#bargeIn.isActive) this.#bargeIn.onFrame(frame, startSample, isVoice, this.#services.clock.nowMs());
+    return isVoice;
+  }
+
+  /** A caller on hold neither interrupts nor holds up what is to be heard afterwards. */
+  setHeld(): void {
+    this.#bargeIn.reset();
   }
 
   /** Silences what plays, and forgets what waits. */

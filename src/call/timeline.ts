@@ -5,6 +5,7 @@ const words = {
   stt: 'request on the wire to transcript',
   ttsFirstByte: 'text to first audio byte',
   prebuffer: 'first audio byte to first RTP packet out',
+  bargeIn: 'first voiced sample during playback to last played sample',
   owned: 'everything of a turn that is not the platform’s',
 } as const;
 
@@ -24,6 +25,8 @@ const MAX_TURNS = 100;
 /** The newest turns of one call; each latency is also told to `observe` when it is known. */
 export class Timeline {
   readonly #turns: Turn[] = [];
+  /** Of the utterance that has not ended yet. */
+  #bargeInMs: number | undefined;
   readonly #observe: (word: LatencyWord, ms: number) => void;
 
   constructor(observe: (word: LatencyWord, ms: number) => void) {
@@ -36,12 +39,20 @@ export class Timeline {
 
   begin(utteranceId: string, startMs: number, endMs: number): Turn {
     const turn: Turn = { utteranceId, startMs, endMs };
+    if (this.#bargeInMs !== undefined) turn.bargeIn = round(this.#bargeInMs);
+    this.#bargeInMs = undefined;
     this.#turns.push(turn);
     if (this.#turns.length > MAX_TURNS) this.#turns.shift();
     return turn;
   }
 
-  record(turn: Turn, word: Exclude<LatencyWord, 'owned'>, ms: number): void {
+  /** The caller has interrupted a reply with what becomes the next turn. */
+  recordBargeIn(ms: number): void {
+    this.#bargeInMs = ms;
+    this.#observe('bargeIn', Math.max(0, ms));
+  }
+
+  record(turn: Turn, word: Exclude<LatencyWord, 'owned' | 'bargeIn'>, ms: number): void {
     turn[word] = round(ms);
     this.#observe(word, Math.max(0, ms));
   }

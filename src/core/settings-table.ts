@@ -252,7 +252,6 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
     needed: '`true` or `false`',
     preset: 'true',
     about: 'Resume a reply that a noise interrupted.',
-    pending: 'warn',
   },
   gatewayMaxCalls: {
     parse: integer(1, 100_000),

@@ -16,8 +16,8 @@ const noFields = z.strictObject({});
 /** What an application can do with a call, over HTTP and over the event socket alike. */
 const COMMANDS = {
   speak: (call: Call, fields: unknown): Record<string, string> => {
-    const { text, voice } = read(speakFields, fields);
-    return { playbackId: call.speak(text, { voice }) };
+    const { text, voice, interruptible } = read(speakFields, fields);
+    return { playbackId: call.speak(text, { voice, interruptible }) };
   },
   stop: (call: Call, fields: unknown): Record<string, string> => {
     read(noFields, fields);

@@ -19,6 +19,8 @@ export type PlaybackSource = (signal: AbortSignal) => AsyncIterable<Int16Array |
 export class Playback {
   readonly id: string;
   readonly source: PlaybackSource;
+  /** Whether the caller's voice may end it. */
+  readonly interruptible: boolean;
   readonly controller: AbortController = new AbortController();
   readonly audio: EncodedAudio = new EncodedAudio();
   readonly delivery: DeliveryTrace = new DeliveryTrace();
@@ -51,9 +53,10 @@ export class Playback {
   #rampSample = -1;
   #rampFrom = 0;
 
-  constructor(id: string, source: PlaybackSource, tag: number) {
+  constructor(id: string, source: PlaybackSource, interruptible: boolean, tag: number) {
     this.id = id;
     this.source = source;
+    this.interruptible = interruptible;
     this.tag = tag;
   }
 

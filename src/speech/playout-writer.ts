@@ -2,6 +2,7 @@ import { G711, type Law } from '../audio/g711.ts';
 import type { FrameSender } from '../rtp/transport.ts';
 import { type Playback, SAMPLES_PER_MS } from './playback.ts';
 import { rampGain } from './playout-gain.ts';
+import { SentFrames } from './sent-frames.ts';
 
 /** How frames are made; a re-INVITE may change it. */
 export interface PlayoutFormat {
@@ -26,6 +27,7 @@ export class PlayoutWriter {
   #format: PlayoutFormat;
   #frame: Uint8Array;
   #pcm: Int16Array;
+  readonly #sent = new SentFrames();
   #gain = 1;
   #lastTag = FADE_OUT_TAG;
 
@@ -69,6 +71,7 @@ export class PlayoutWriter {
     const from = playback.gainBefore(this.#gain);
     if (from !== 1 || this.#gain !== 1) this.#scaleFrame(from, this.#gain);
     if (!this.#sender.write(frame, payloadType, frame.length, 0, playback.tag)) return false;
+    this.#sent.add(playback.tag, law, frame);
     playback.writtenSample += frame.length;
     return true;
   }
@@ -82,7 +85,15 @@ export class PlayoutWriter {
     const frame = this.#frame;
     playback.audio.readMirrored(playback.writtenSample, frame);
     this.#scaleFrame(playback.gainBefore(this.#gain), 0);
-    return this.#sender.write(frame, this.#format.payloadType, frame.length, 0, FADE_OUT_TAG);
+    const { law, payloadType } = this.#format;
+    if (!this.#sender.write(frame, payloadType, frame.length, 0, FADE_OUT_TAG)) return false;
+    this.#sent.add(FADE_OUT_TAG, law, frame);
+    return true;
+  }
+
+  /** What left with `tag`, with its gain; valid until the next call. Undefined if it was not written here. */
+  sentAudio(tag: number): Int16Array | undefined {
+    return this.#sent.take(tag);
   }
 
   /** Puts a tail behind `playback` when the ring is about to run dry. */

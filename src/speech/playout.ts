@@ -36,6 +36,13 @@ export interface PlayoutOptions {
   readonly onInterrupted: (playbackId: string, heardMs: number) => void;
   /** Its source broke off, and what had come of it was heard. */
   readonly onFailed: (playbackId: string, heardMs: number, error: GatewayError) => void;
+  /** The caller heard silence because audio came too late. */
+  readonly onUnderrun?: () => void;
+  /**
+   * What left at `sentAtMs`: audio at 8 kHz with its gain, valid until this returns. `timestamp` is that of RTP. Not told
+   * of the silence between.
+   */
+  readonly onPlayed?: (pcm: Int16Array, timestamp: number, sentAtMs: number) => void;
 }
 
 export interface PlayoutStatistics {
@@ -94,6 +101,17 @@ export class Playout {
     return this.#queue.length > 0;
   }
 
+  /** Whether the caller hears a playback that may be interrupted, or hears it again after `resume()`. */
+  get isInterruptible(): boolean {
+    const first = this.#queue[0];
+    return first?.interruptible === true && (first.writtenSample > 0 || this.#isPaused);
+  }
+
+  /** When all that was written until now will have been heard, on the monotonic clock. */
+  silentAtMs(nowMs: number): number {
+    return this.#writer.departureMs(nowMs);
+  }
+
   get statistics(): PlayoutStatistics {
     return {
       playbacks: this.#queue.length,
@@ -104,34 +122,38 @@ export class Playout {
 
   /**
    * Plays `source` after all that was given before. Its fate is told once: finished, interrupted or failed.
+   * `interruptible` says whether `interrupt('interruptible')` ends it.
    *
    * @throws GatewayError `ERR_TTS_BACKLOG` - too many wait; `ERR_WRONG_STATE` - the playout is closed.
    */
-  play(playbackId: string, source: PlaybackSource): void {
+  play(playbackId: string, source: PlaybackSource, interruptible = true): void {
     const { maxPlaybacks = 64 } = this.#options;
     if (this.#closed) throw new GatewayError('ERR_WRONG_STATE', 'the call can not be spoken to any more');
     if (this.#queue.length >= maxPlaybacks) {
       throw new GatewayError('ERR_TTS_BACKLOG', `${this.#queue.length} replies wait already`);
     }
-    this.#queue.push(new Playback(playbackId, source, this.#writer.nextTag()));
+    this.#queue.push(new Playback(playbackId, source, interruptible, this.#writer.nextTag()));
     this.#pullNext();
   }
 
   /**
    * Silences the caller's ear now, but for a fade-out of 10 ms: drops what has not left (digits behind it as well), and
-   * every playback. What comes after is neither ducked nor paused.
+   * every playback, or every one that may be interrupted. What comes after is neither ducked nor paused.
    *
    * @returns how much was heard of the playback that was speaking, in ms.
    */
-  interrupt(): number {
+  interrupt(which: 'all' | 'interruptible' = 'all'): number {
     this.#cut();
-    const interrupted = this.#queue;
-    this.#queue = [];
-    this.#pulling = undefined;
+    const isKept = ({ interruptible }: Playback): boolean => which === 'interruptible' && !interruptible;
+    const interrupted = this.#queue.filter((playback) => !isKept(playback));
+    this.#queue = this.#queue.filter(isKept);
     this.#isPaused = false;
     this.#writer.setGain(1, undefined);
     for (const playback of interrupted) playback.controller.abort();
+    if (this.#pulling?.controller.signal.aborted) this.#pulling = undefined;
     this.#tellRoom();
+    this.#pullNext();
+    this.#fill();
     for (const playback of interrupted) this.#options.onInterrupted(playback.id, playback.heardMs);
     return interrupted[0]?.heardMs ?? 0;
   }
@@ -184,7 +206,9 @@ export class Playout {
   }
 
   /** The tap: a frame with `tag` left. */
-  onSent(tag: number, _timestamp: number, sentAtMs: number): void {
+  onSent(tag: number, timestamp: number, sentAtMs: number): void {
+    const pcm = this.#options.onPlayed && this.#writer.sentAudio(tag);
+    if (pcm) this.#options.onPlayed?.(pcm, timestamp, sentAtMs);
     for (const playback of this.#queue) {
       if (playback.tag !== tag) continue;
       playback.heardSample += this.#writer.frameSamples;
@@ -313,6 +337,7 @@ export class Playout {
     playback.fadeIn();
     if (playback.hasEnded) return;
     this.#underruns++;
+    this.#options.onUnderrun?.();
     playback.isBuffering = true;
     playback.bufferingSinceMs = playback.unwrittenSamples > 0 ? this.#options.clock.nowMs() : undefined;
   }

@@ -29,7 +29,9 @@ if (needs('commands on a call', 'sipp')) {
 
       const socket = new WebSocket(`${gateway.http.replace('http', 'ws')}/v1/events`);
       await once(socket, 'open');
-      socket.send(JSON.stringify({ id: 1, type: 'speak', callId, text: 'ten seconds', voice: 'Lana' }));
+      socket.send(
+        JSON.stringify({ id: 1, type: 'speak', callId, text: 'ten seconds', voice: 'Lana', interruptible: false }),
+      );
       const results: { id: unknown; ok: boolean; playbackId?: string }[] = [];
       socket.on('message', (data) => {
         const message = JSON.parse((data as Buffer).toString()) as { type: string; id: unknown; ok: boolean };
