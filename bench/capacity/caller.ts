@@ -73,7 +73,7 @@ async function open(calls: number): Promise<void> {
   for (let call = 0; call < calls; call++) {
     const port = await transport.open();
     port.receive(
-      (bytes, offset, length) => take(call, bytes, offset, length),
+      ({ bytes, offset, length }) => take(call, bytes, offset, length),
       () => {},
     );
     ports.push(port);

@@ -6,7 +6,7 @@ import { constants, setPriority } from 'node:os';
 import { loadAddon } from '../../src/core/addon.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createRtpHeader, parseRtp } from '../../src/rtp/packet.ts';
-import { type Endpoint, toEndpoint } from '../../src/rtp/transport.ts';
+import { type Datagram, toEndpoint } from '../../src/rtp/transport.ts';
 import { NativeTransport } from '../../src/rtp/native-transport.ts';
 import { percentile } from '../support/report.ts';
 import type { PacingMeasurement, ToReceiver } from './pacing.ts';
@@ -34,7 +34,7 @@ let gapCount = 0;
 let received = 0;
 let lost = 0;
 
-function onRtp(bytes: Uint8Array, offset: number, length: number, _source: Endpoint, arrivalMs: number): void {
+function onRtp({ bytes, offset, length, arrivalMs }: Readonly<Datagram>): void {
   if (parseRtp(bytes, offset, length, header) !== 'ok') return;
   const { ssrc, sequenceNumber } = header;
   const last = streams.get(ssrc);

@@ -94,7 +94,7 @@ export class Phone {
         silencePayloadType: codec.payloadType,
       },
       events: {
-        onAudio: (bytes, offset, length, _payloadType, timestamp) => {
+        onAudio: ({ bytes, offset, length, timestamp }) => {
           const pcm = new Int16Array(length);
           G711.decode(law, bytes.subarray(offset, offset + length), pcm);
           this.#hear(pcm, timestamp);

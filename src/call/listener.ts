@@ -41,7 +41,8 @@ export class Listener {
   readonly #utterance: UtteranceAudio;
   /** The 20 ms at work. */
   readonly #frame: Int16Array;
-  readonly #stallCheck: Timer;
+  /** Runs while an utterance is open. */
+  #stallCheck: Timer | undefined;
   /** Keeps a connection to the platform open while the call lasts. */
   readonly #coolDown: () => void;
   #nextSample = 0;
@@ -68,7 +69,6 @@ export class Listener {
       voice: (frame) => options.isVoice(frame, this.#nextSample - frame.length, options.voiceActivity.process(frame)),
     });
     this.#coolDown = services.transcriber.warm();
-    this.#stallCheck = services.clock.every(STALL_CHECK_MS, () => this.#checkStall());
   }
 
   onAudio(): void {
@@ -98,7 +98,6 @@ export class Listener {
   /** Ends an open utterance. @returns a promise for the answer to the last one. */
   close(): Promise<void> {
     if (!this.#closed) {
-      this.#stallCheck.cancel();
       this.#finish();
       this.#closed = true;
       this.#coolDown();
@@ -113,7 +112,6 @@ export class Listener {
 
   /** Ends the utterance of a caller who sends nothing any more, as one with silence suppression does. */
   #checkStall(): void {
-    if (!this.#segmenter.isOpen) return;
     const silentMs = this.#services.clock.nowMs() - this.#capture.lastArrivalMs;
     if (silentMs > this.#options.endSilenceMs + STALL_GRACE_MS) this.#finish();
   }
@@ -124,9 +122,11 @@ export class Listener {
     if (event.type === 'started') {
       this.#utteranceId = randomUUID();
       this.#utterance.begin(event.startSample);
+      this.#stallCheck = this.#services.clock.every(STALL_CHECK_MS, () => this.#checkStall());
       events.emit('speech.started', this.#callId, { utteranceId: this.#utteranceId });
       return;
     }
+    this.#stallCheck?.cancel();
     this.#transcribe(this.#utteranceId, event);
   }
 

@@ -5,7 +5,7 @@ import { GatewayError, toError } from '../core/errors.ts';
 import { PacedSender } from './paced-sender.ts';
 import { PortAllocator } from './port-allocator.ts';
 import { SendPacer } from './send-pacer.ts';
-import { endpointAddress, endpointPort, toEndpoint } from './transport.ts';
+import { createDatagram, endpointAddress, endpointPort, toEndpoint } from './transport.ts';
 import type {
   Endpoint,
   FrameSender,
@@ -171,12 +171,17 @@ class DgramPort implements MediaPort {
     // Almost every packet comes from the same address: its text is read once.
     let address = '';
     let portZero: Endpoint = 0;
+    const datagram = createDatagram(new Uint8Array(0));
     socket.removeAllListeners('message').on('message', (bytes, from) => {
       if (from.address !== address) {
         address = from.address;
         portZero = toEndpoint(address, 0);
       }
-      handler(bytes, 0, bytes.length, portZero + from.port, this.#clock.nowMs());
+      datagram.bytes = bytes;
+      datagram.length = bytes.length;
+      datagram.source = portZero + from.port;
+      datagram.arrivalMs = this.#clock.nowMs();
+      handler(datagram);
     });
   }
 

@@ -36,21 +36,19 @@ export class NativeFrameSender implements FrameSender {
   readonly #tags = new Uint32Array(FRAME_SLOTS);
   /** 1 for frames that a flush took away. */
   readonly #dropped = new Uint8Array(FRAME_SLOTS);
-  #ticks: number;
+  /** Whether deadlines have passed since the four numbers about the packet sent last were read. */
+  #isStale = false;
+  #packetsSent = 0;
+  #octetsSent = 0;
+  #lastTimestamp = 0;
+  #lastSentMs: number = Number.NEGATIVE_INFINITY;
   #closed = false;
 
-  packetsSent = 0;
-  octetsSent = 0;
-  lastTimestamp = 0;
-  lastSentMs: number = Number.NEGATIVE_INFINITY;
-
-  /** `ticks` is the port's count of deadlines so far. */
   constructor(
     native: NativeMediaTransport,
     portId: number,
     chunk: ChunkViews,
     offsetBytes: number,
-    ticks: number,
     options: FrameSenderOptions,
   ) {
     checkPacketization(options);
@@ -58,7 +56,6 @@ export class NativeFrameSender implements FrameSender {
     this.portId = portId;
     this.#chunk = chunk;
     this.#offsetBytes = offsetBytes;
-    this.#ticks = ticks;
     this.#options = options;
     native.startSending(
       portId,
@@ -70,6 +67,26 @@ export class NativeFrameSender implements FrameSender {
       options.silencePayload,
       options.silencePayloadType,
     );
+  }
+
+  get packetsSent(): number {
+    this.#refresh();
+    return this.#packetsSent;
+  }
+
+  get octetsSent(): number {
+    this.#refresh();
+    return this.#octetsSent;
+  }
+
+  get lastTimestamp(): number {
+    this.#refresh();
+    return this.#lastTimestamp;
+  }
+
+  get lastSentMs(): number {
+    this.#refresh();
+    return this.#lastSentMs;
   }
 
   get queuedFrames(): number {
@@ -126,12 +143,11 @@ export class NativeFrameSender implements FrameSender {
     this.#native.reconfigure(this.portId, ptimeMs, timestampStep, silencePayload, silencePayloadType);
   }
 
-  /** Tells what has left, and of the deadline that has passed, if `ticks` says that one has. */
-  wake(ticks: number, nowMs: number): void {
-    if (ticks === this.#ticks || this.#closed) return;
-    this.#ticks = ticks;
-    this.#takeSnapshot();
-    this.#settle();
+  /** Tells what has left, and that a deadline has passed. */
+  wake(nowMs: number): void {
+    if (this.#closed) return;
+    this.#isStale = true;
+    if (this.#settled !== this.#head) this.#settle();
     this.#options.onTick(nowMs);
   }
 
@@ -140,6 +156,7 @@ export class NativeFrameSender implements FrameSender {
     if (this.#closed) return;
     this.#takeSnapshot();
     this.#settle();
+    this.#isStale = false;
     this.#closed = true;
   }
 
@@ -161,6 +178,13 @@ export class NativeFrameSender implements FrameSender {
     }
   }
 
+  /** The numbers are read once a deadline and only if somebody asks: few do, and the thread's memory is far away. */
+  #refresh(): void {
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    this.#takeSnapshot();
+  }
+
   /** Reads the four numbers about the packet sent last, all of the same packet. */
   #takeSnapshot(): void {
     const { words, doubles } = this.#chunk;
@@ -172,10 +196,10 @@ export class NativeFrameSender implements FrameSender {
       const octetsSent = doubles[(this.#offsetBytes + PORT_MEMORY.octetsSent) / DOUBLE_BYTES]!;
       const lastSentMs = doubles[(this.#offsetBytes + PORT_MEMORY.lastSentMs) / DOUBLE_BYTES]!;
       if (version % 2 !== 0 || Atomics.load(words, versionWord) !== version) continue;
-      this.packetsSent = packetsSent;
-      this.octetsSent = octetsSent;
-      this.lastTimestamp = lastTimestamp;
-      this.lastSentMs = lastSentMs;
+      this.#packetsSent = packetsSent;
+      this.#octetsSent = octetsSent;
+      this.#lastTimestamp = lastTimestamp;
+      this.#lastSentMs = lastSentMs;
       return;
     }
   }

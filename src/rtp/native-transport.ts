@@ -15,8 +15,9 @@ import {
   layoutDifference,
 } from './native-layout.ts';
 import { PortAllocator } from './port-allocator.ts';
-import { toEndpoint } from './transport.ts';
+import { createDatagram, toEndpoint } from './transport.ts';
 import type {
+  Datagram,
   Endpoint,
   FrameSender,
   FrameSenderOptions,
@@ -28,6 +29,7 @@ import type {
 
 const WORD_BYTES = 4;
 const DOUBLE_BYTES = 8;
+const TICKS_WORD = TRANSPORT_CONTROL.ticks / WORD_BYTES;
 
 /** How the media thread fares; all counts are since the transport was made and wrap at 2^32. */
 export interface NativeTransportStatistics {
@@ -59,7 +61,6 @@ export class NativeTransport implements MediaTransport {
   /** Absent when the system chooses the ports. */
   readonly #allocator: PortAllocator | undefined;
   readonly #native: NativeMediaTransport;
-  readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
   readonly #ringOffset: number;
@@ -67,6 +68,10 @@ export class NativeTransport implements MediaTransport {
   /** By slot, the lower bits of a port's number. */
   readonly #ports: (NativePort | undefined)[] = [];
   readonly #senders: NativeFrameSender[] = [];
+  /** Of each sender, at the same place: its slot, and the count of its deadlines that it was told of. */
+  readonly #slots = new Uint16Array(PORTS);
+  readonly #ticksTold = new Int32Array(PORTS);
+  readonly #datagram: Datagram;
   #openPorts = 0;
   /** Position in the packet ring, 32 bits, of the first record that was not handled. */
   #tail = 0;
@@ -88,7 +93,7 @@ export class NativeTransport implements MediaTransport {
     this.#allocator = first === 0 && last === 0 ? undefined : new PortAllocator(options.portRange);
     this.#native = new addon.MediaTransport(clock.nowMs(), () => this.#wake());
     const { control } = this.#native;
-    this.#bytes = new Uint8Array(control);
+    this.#datagram = createDatagram(new Uint8Array(control));
     this.#words = new Int32Array(control);
     this.#doubles = new Float64Array(control);
     this.#ringOffset = control.byteLength - 2 * PACKET_RING_BYTES;
@@ -181,15 +186,11 @@ export class NativeTransport implements MediaTransport {
 
   #startSending(port: NativePort, options: FrameSenderOptions): NativeFrameSender {
     const { chunk, offsetBytes } = port.memory;
-    const sender = new NativeFrameSender(
-      this.#native,
-      port.portId,
-      chunk,
-      offsetBytes,
-      this.#ticksOf(port.portId),
-      options,
-    );
-    this.#senders.push(sender);
+    const sender = new NativeFrameSender(this.#native, port.portId, chunk, offsetBytes, options);
+    const slot = port.portId % PORTS;
+    const index = this.#senders.push(sender) - 1;
+    this.#slots[index] = slot;
+    this.#ticksTold[index] = this.#words[TICKS_WORD + slot]!;
     return sender;
   }
 
@@ -197,15 +198,14 @@ export class NativeTransport implements MediaTransport {
     this.#ports[port.portId % PORTS] = undefined;
     const index = sender ? this.#senders.indexOf(sender) : -1;
     if (index >= 0) {
-      this.#senders[index] = this.#senders.at(-1)!;
+      const last = this.#senders.length - 1;
+      this.#senders[index] = this.#senders[last]!;
+      this.#slots[index] = this.#slots[last]!;
+      this.#ticksTold[index] = this.#ticksTold[last]!;
       this.#senders.pop();
     }
     this.#allocator?.release(port.rtpPort);
     if (--this.#openPorts === 0) this.#native.keepAlive(false);
-  }
-
-  #ticksOf(portId: number): number {
-    return Atomics.load(this.#words, TRANSPORT_CONTROL.ticks / WORD_BYTES + (portId % PORTS));
   }
 
   /** Called by the media thread through the event loop. */
@@ -214,8 +214,10 @@ export class NativeTransport implements MediaTransport {
     const nowMs = this.#clock.nowMs();
     // Backwards: a sender that is removed leaves its place to the last, which was visited already.
     for (let index = this.#senders.length - 1; index >= 0; index--) {
-      const sender = this.#senders[index];
-      sender?.wake(this.#ticksOf(sender.portId), nowMs);
+      const ticks = this.#words[TICKS_WORD + this.#slots[index]!]!;
+      if (ticks === this.#ticksTold[index]) continue;
+      this.#ticksTold[index] = ticks;
+      this.#senders[index]?.wake(nowMs);
     }
   }
 
@@ -223,6 +225,7 @@ export class NativeTransport implements MediaTransport {
   #receive(): void {
     const words = this.#words;
     const doubles = this.#doubles;
+    const datagram = this.#datagram;
     const head = Atomics.load(words, TRANSPORT_CONTROL.head / WORD_BYTES);
     try {
       while (this.#tail !== head) {
@@ -234,11 +237,13 @@ export class NativeTransport implements MediaTransport {
         const port = this.#ports[portId & (PORTS - 1)];
         // Packets of a port that was closed meanwhile are nobody's.
         if (port?.portId !== portId) continue;
-        const source = doubles[(record + PACKET_RECORD.source) / DOUBLE_BYTES]!;
-        const arrivalMs = doubles[(record + PACKET_RECORD.arrivalMs) / DOUBLE_BYTES]!;
-        // Two calls: V8 inlines the one that always has the same target, and then makes no objects of these numbers.
-        if (lengths >>> 16 === 0) port.onRtp?.(this.#bytes, record + PACKET_RECORD_BYTES, length, source, arrivalMs);
-        else port.onRtcp?.(this.#bytes, record + PACKET_RECORD_BYTES, length, source, arrivalMs);
+        datagram.offset = record + PACKET_RECORD_BYTES;
+        datagram.length = length;
+        datagram.source = doubles[(record + PACKET_RECORD.source) / DOUBLE_BYTES]!;
+        datagram.arrivalMs = doubles[(record + PACKET_RECORD.arrivalMs) / DOUBLE_BYTES]!;
+        // Two calls: V8 inlines the one that always has the same target.
+        if (lengths >>> 16 === 0) port.onRtp?.(datagram);
+        else port.onRtcp?.(datagram);
       }
     } finally {
       Atomics.store(words, TRANSPORT_CONTROL.tail / WORD_BYTES, this.#tail);

@@ -37,6 +37,27 @@ export interface RtpHeader {
   payloadBytes: number;
 }
 
+/**
+ * One packet of audio on its way through the receive side: its payload is `bytes[offset, offset + length)`. Records are
+ * used again, so a packet and its payload are valid during the call that hands it on only.
+ */
+export interface AudioPacket {
+  bytes: Uint8Array;
+  offset: number;
+  length: number;
+  payloadType: number;
+  /** In RTP ticks: what the packet says, and after `MediaTimeline` where it lies on the session's axis. */
+  timestamp: number;
+  /** Monotonic. */
+  arrivalMs: number;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+export function createAudioPacket(): AudioPacket {
+  return { bytes: NO_BYTES, offset: 0, length: 0, payloadType: 0, timestamp: Number.NaN, arrivalMs: Number.NaN };
+}
+
 export type RtpParseResult =
   | 'ok'
   /** The version is not 2: not RTP at all (STUN, a keep-alive of blanks). */

@@ -1,14 +1,14 @@
 import { ByteSlot } from './byte-slot.ts';
 import { InterarrivalJitter } from './interarrival-jitter.ts';
 import { MediaTimeline } from './media-timeline.ts';
-import { createRtpHeader, parseRtp } from './packet.ts';
+import { type AudioPacket, createAudioPacket, createRtpHeader, parseRtp } from './packet.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
 import type { ReportedSource } from './rtcp-reporter.ts';
 import { SequenceTracker } from './sequence.ts';
 import type { SourceLock } from './source-lock.ts';
 import { ReceiveCounters } from './statistics.ts';
 import { TelephoneEventReceiver } from './telephone-event.ts';
-import type { Endpoint } from './transport.ts';
+import type { Datagram } from './transport.ts';
 
 /** More than 120 ms of 8 kHz linear audio; what is larger is no telephone audio. */
 const MAX_PAYLOAD_BYTES = 2048;
@@ -38,18 +38,10 @@ export type DiscontinuityReason =
 /** What comes out of the receive side, in order. */
 export interface ReceiverEvents {
   /**
-   * One packet of audio, in order. Its payload, `bytes[offset, offset + length)`, is valid during the call only.
-   * `timestamp` is in RTP ticks on one axis for the whole session, 0 for the first packet and strictly increasing;
-   * `arrivalMs` is monotonic time and may not be.
+   * One packet of audio, in order, valid during the call only. `timestamp` is in RTP ticks on one axis for the whole
+   * session, 0 for the first packet and strictly increasing; `arrivalMs` is monotonic time and may not be.
    */
-  onAudio(
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    payloadType: number,
-    timestamp: number,
-    arrivalMs: number,
-  ): void;
+  onAudio(packet: Readonly<AudioPacket>): void;
   /** So many packets before the next audio were given up; its timestamp tells how much is missing. */
   onLoss?(packets: number): void;
   /** The next audio does not continue the audio before: decoder, concealment and detectors should start afresh. */
@@ -85,6 +77,8 @@ export class RtpReceiver implements ReportedSource {
   readonly #lock: SourceLock;
   readonly #events: ReceiverEvents;
   readonly #header = createRtpHeader();
+  /** The packet at work. */
+  readonly #packet = createAudioPacket();
   readonly #kinds = new Uint8Array(128);
   readonly #digits: TelephoneEventReceiver;
   readonly #reorder: ReorderBuffer;
@@ -92,14 +86,7 @@ export class RtpReceiver implements ReportedSource {
   #ssrc: number | undefined;
   #candidateSsrc: number | undefined;
   readonly #candidateSequence = new SequenceTracker();
-  readonly #held = {
-    ssrc: -1,
-    sequenceNumber: 0,
-    payloadType: 0,
-    timestamp: 0,
-    arrivalMs: 0,
-    payload: new ByteSlot(),
-  };
+  readonly #held = { ssrc: -1, sequenceNumber: 0, packet: createAudioPacket(), payload: new ByteSlot() };
   #breakReason: DiscontinuityReason = 'timestamp';
   #lastArrivalMs = Number.NEGATIVE_INFINITY;
 
@@ -112,8 +99,7 @@ export class RtpReceiver implements ReportedSource {
     );
     this.#reorder = new ReorderBuffer({
       maxWaitMs: MAX_WAIT_MS,
-      onPacket: (bytes, offset, length, payloadType, timestamp, arrivalMs) =>
-        this.#deliver(bytes, offset, length, payloadType, timestamp, arrivalMs),
+      onPacket: (packet) => this.#deliver(packet),
       onLost: (packets) => {
         this.counters.givenUp += packets;
         events.onLoss?.(packets);
@@ -142,28 +128,35 @@ export class RtpReceiver implements ReportedSource {
     return this.#reorder.waitingPackets;
   }
 
+  /** Whether `poll()` must come every 20 ms or so: a packet is missing, or a digit is under way. */
+  get isWaiting(): boolean {
+    return this.#reorder.isWaiting || this.#digits.isActive;
+  }
+
   /** The source of the audio; undefined before its first packet. */
   get ssrc(): number | undefined {
     return this.#ssrc;
   }
 
-  receive(bytes: Uint8Array, offset: number, length: number, source: Endpoint, arrivalMs: number): void {
+  receive(datagram: Readonly<Datagram>): void {
     const header = this.#header;
-    if (parseRtp(bytes, offset, length, header) !== 'ok' || header.payloadBytes > MAX_PAYLOAD_BYTES) {
+    const parsed = parseRtp(datagram.bytes, datagram.offset, datagram.length, header);
+    if (parsed !== 'ok' || header.payloadBytes > MAX_PAYLOAD_BYTES) {
       this.counters.malformed += 1;
       return;
     }
-    if (!this.#lock.accept(source, header.sequenceNumber, arrivalMs)) {
+    if (!this.#lock.accept(datagram.source, header.sequenceNumber, datagram.arrivalMs)) {
       this.counters.fromWrongSource += 1;
       return;
     }
     this.counters.received += 1;
-    this.#lastArrivalMs = arrivalMs;
+    this.#lastArrivalMs = datagram.arrivalMs;
     const kind = this.#kinds[header.payloadType];
     if (kind === AUDIO && header.payloadBytes > 0) {
-      this.#receiveAudio(bytes, arrivalMs);
+      this.#receiveAudio(datagram);
       return;
     }
+    const { bytes, arrivalMs } = datagram;
     if (kind === TELEPHONE_EVENT) {
       this.counters.telephoneEvents += 1;
       const { payloadOffset, payloadBytes, timestamp, marker } = header;
@@ -181,7 +174,7 @@ export class RtpReceiver implements ReportedSource {
     this.#timeline.rebase();
   }
 
-  /** Gives up what has been waited for long enough; to be called every 20 ms or so. */
+  /** Gives up what has been waited for long enough; to be called every 20 ms or so while `isWaiting`. */
   poll(nowMs: number): void {
     this.#reorder.poll(nowMs);
     this.#digits.poll(nowMs);
@@ -193,8 +186,8 @@ export class RtpReceiver implements ReportedSource {
     this.#digits.finish();
   }
 
-  /** Takes the packet in the header, whose datagram is in `bytes`. */
-  #receiveAudio(bytes: Uint8Array, arrivalMs: number): void {
+  /** Takes the packet in the header. */
+  #receiveAudio(datagram: Readonly<Datagram>): void {
     const { ssrc, sequenceNumber } = this.#header;
     if (this.#ssrc === undefined) {
       this.#changeStream('ssrc');
@@ -202,23 +195,29 @@ export class RtpReceiver implements ReportedSource {
       if (ssrc !== this.#candidateSsrc) this.#candidateSequence.reset();
       this.#candidateSsrc = ssrc;
       if (this.#candidateSequence.update(sequenceNumber) !== 'valid') {
-        this.#hold(bytes, arrivalMs);
+        this.#hold(datagram);
         return;
       }
       this.#changeStream('ssrc');
     } else {
       const verdict = this.sequence.update(sequenceNumber);
       if (verdict === 'suspect') {
-        this.#hold(bytes, arrivalMs);
+        this.#hold(datagram);
         return;
       }
       if (verdict === 'restarted') this.#changeStream('sequence');
     }
     const { payloadType, payloadOffset, payloadBytes } = this.#header;
+    const packet = this.#packet;
+    packet.bytes = datagram.bytes;
+    packet.offset = payloadOffset;
+    packet.length = payloadBytes;
+    packet.payloadType = payloadType;
     // Signed, since only differences matter from here on: V8 keeps an unsigned number of 32 bits as an object.
-    const timestamp = this.#header.timestamp | 0;
-    this.jitter.update(timestamp, arrivalMs);
-    this.#insert(sequenceNumber, bytes, payloadOffset, payloadBytes, payloadType, timestamp, arrivalMs);
+    packet.timestamp = this.#header.timestamp | 0;
+    packet.arrivalMs = datagram.arrivalMs;
+    this.jitter.update(packet.timestamp, packet.arrivalMs);
+    this.#insert(sequenceNumber, packet);
   }
 
   /** A packet that is no audio takes its number in the stream all the same. */
@@ -231,27 +230,26 @@ export class RtpReceiver implements ReportedSource {
     this.#reorder.insertPlaceholder(sequenceNumber, arrivalMs);
   }
 
-  #insert(
-    sequenceNumber: number,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    payloadType: number,
-    timestamp: number,
-    arrivalMs: number,
-  ): void {
-    const result = this.#reorder.insert(sequenceNumber, bytes, offset, length, payloadType, timestamp, arrivalMs);
+  #insert(sequenceNumber: number, packet: AudioPacket): void {
+    const result = this.#reorder.insert(sequenceNumber, packet);
+    if (result === 'taken') return;
     if (result === 'duplicate') this.counters.duplicates += 1;
     else if (result === 'late') this.counters.late += 1;
     else if (result === 'reordered') this.counters.reordered += 1;
   }
 
   /** Keeps the packet in the header until the next one confirms or refutes it. */
-  #hold(bytes: Uint8Array, arrivalMs: number): void {
+  #hold({ bytes, arrivalMs }: Readonly<Datagram>): void {
     const { ssrc, sequenceNumber, payloadType, payloadOffset, payloadBytes } = this.#header;
-    const timestamp = this.#header.timestamp | 0;
-    Object.assign(this.#held, { ssrc, sequenceNumber, payloadType, timestamp, arrivalMs });
-    this.#held.payload.store(bytes.subarray(payloadOffset, payloadOffset + payloadBytes));
+    const { packet, payload } = this.#held;
+    this.#held.ssrc = ssrc;
+    this.#held.sequenceNumber = sequenceNumber;
+    payload.store(bytes.subarray(payloadOffset, payloadOffset + payloadBytes));
+    packet.bytes = payload.view;
+    packet.length = payloadBytes;
+    packet.payloadType = payloadType;
+    packet.timestamp = this.#header.timestamp | 0;
+    packet.arrivalMs = arrivalMs;
     this.counters.unverified += 1;
   }
 
@@ -271,29 +269,21 @@ export class RtpReceiver implements ReportedSource {
     if (followsHeld) {
       this.counters.unverified -= 1;
       this.sequence.update(held.sequenceNumber);
-      this.jitter.update(held.timestamp, held.arrivalMs);
-      const { view } = held.payload;
-      this.#insert(held.sequenceNumber, view, 0, view.length, held.payloadType, held.timestamp, held.arrivalMs);
+      this.jitter.update(held.packet.timestamp, held.packet.arrivalMs);
+      this.#insert(held.sequenceNumber, held.packet);
     }
     this.sequence.update(sequenceNumber);
   }
 
-  #deliver(
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    payloadType: number,
-    timestamp: number,
-    arrivalMs: number,
-  ): void {
-    const extendedTimestamp = this.#timeline.advance(timestamp, arrivalMs);
+  #deliver(packet: AudioPacket): void {
+    packet.timestamp = this.#timeline.advance(packet.timestamp, packet.arrivalMs);
     if (this.#timeline.broken) {
       this.counters.discontinuities += 1;
       this.#events.onDiscontinuity?.(this.#breakReason);
     }
     this.#breakReason = 'timestamp';
     this.counters.delivered += 1;
-    this.#events.onAudio(bytes, offset, length, payloadType, extendedTimestamp, arrivalMs);
+    this.#events.onAudio(packet);
   }
 }
 

@@ -14,6 +14,8 @@ import type { Endpoint, FrameSender, MediaPort, PacketHandler } from './transpor
 const DEFAULT_CLOCK_RATE = 8000;
 const DEFAULT_MEDIA_TIMEOUT_MS = 30_000;
 const DEFAULT_DIGIT_MS = 100;
+/** What may as well be looked at less often than every packet time: reports, and whether the peer still sends. */
+const TICKS_PER_WATCH = 5;
 
 /** Our side of SDP's direction attribute (RFC 3264 section 8.4). */
 export type MediaDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
@@ -86,6 +88,7 @@ export class RtpSession {
   #onHold = false;
   #timeoutFromMs: number;
   #timeoutTold = false;
+  #ticksToWatch = TICKS_PER_WATCH;
   #rtcpReceived = 0;
   #rtcpDiscarded = 0;
   #closed = false;
@@ -212,17 +215,17 @@ export class RtpSession {
     this.#port.close();
   }
 
-  readonly #onRtp: PacketHandler = (bytes, offset, length, source, arrivalMs) => {
-    if (isRtcp(bytes, offset, length)) {
-      this.#onRtcp(bytes, offset, length, source, arrivalMs);
+  readonly #onRtp: PacketHandler = (datagram) => {
+    if (isRtcp(datagram.bytes, datagram.offset, datagram.length)) {
+      this.#onRtcp(datagram);
       return;
     }
     if (this.#closed) return;
-    this.#receiver.receive(bytes, offset, length, source, arrivalMs);
+    this.#receiver.receive(datagram);
     if (this.#lock.destination !== this.#destination && !this.#closed) this.#sendTo(this.#lock.destination);
   };
 
-  readonly #onRtcp: PacketHandler = (bytes, offset, length, source, arrivalMs) => {
+  readonly #onRtcp: PacketHandler = ({ bytes, offset, length, source, arrivalMs }) => {
     if (this.#closed) return;
     const known = this.#comesFromPeer(source) && this.#reporter.receive(bytes, offset, length, arrivalMs);
     if (known) this.#rtcpReceived += 1;
@@ -231,14 +234,20 @@ export class RtpSession {
 
   #tick(nowMs: number): void {
     if (this.#closed) return;
-    this.#receiver.poll(nowMs);
+    if (this.#receiver.isWaiting) this.#receiver.poll(nowMs);
+    this.#ticksToWatch -= 1;
+    if (this.#ticksToWatch === 0) this.#watch(nowMs);
+    if (this.#digitOptions && this.#digits.queuedDigits > 0) this.#digits.pump(this.#digitOptions);
+    this.#events.onTick?.(nowMs);
+  }
+
+  #watch(nowMs: number): void {
+    this.#ticksToWatch = TICKS_PER_WATCH;
     if (this.#destination !== undefined) {
       const report = this.#reporter.poll(nowMs, this.sender, this.#receiver);
       if (report) this.#port.sendRtcp(report);
     }
-    if (this.#digitOptions) this.#digits.pump(this.#digitOptions);
     this.#watchMedia(nowMs);
-    this.#events.onTick?.(nowMs);
   }
 
   #watchMedia(nowMs: number): void {

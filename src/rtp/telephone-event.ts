@@ -63,6 +63,11 @@ export class TelephoneEventReceiver {
     this.#onDigit = onDigit;
   }
 
+  /** Whether a digit is under way. */
+  get isActive(): boolean {
+    return this.#active;
+  }
+
   /** Takes one payload. Codes that are no digits (flash, tones) and short payloads are ignored. */
   receive(bytes: Uint8Array, offset: number, length: number, timestamp: number, marker: boolean, nowMs: number): void {
     if (length < TELEPHONE_EVENT_BYTES) return;

@@ -37,16 +37,26 @@ export function endpointPort(endpoint: Endpoint): number {
 }
 
 /**
- * Takes one datagram: `bytes[offset, offset + length)` is valid during the call only. `source` is who sent it,
- * `arrivalMs` when, on the monotonic clock.
+ * What arrived: `bytes[offset, offset + length)`. A transport has one record and fills it again for every datagram:
+ * what it says is valid during the call of its handler only. As arguments, the two numbers that are no small integers
+ * would be objects to V8, two for every packet.
  */
-export type PacketHandler = (
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-  source: Endpoint,
-  arrivalMs: number,
-) => void;
+export interface Datagram {
+  bytes: Uint8Array;
+  offset: number;
+  length: number;
+  /** Who sent it. */
+  source: Endpoint;
+  /** When it came, on the monotonic clock. */
+  arrivalMs: number;
+}
+
+/** An empty record to hand to a {@link PacketHandler}. */
+export function createDatagram(bytes: Uint8Array): Datagram {
+  return { bytes, offset: 0, length: 0, source: Number.NaN, arrivalMs: Number.NaN };
+}
+
+export type PacketHandler = (datagram: Readonly<Datagram>) => void;
 
 /** Flags of a frame in the send ring. */
 export const FRAME_MARKER = 1;

@@ -2,6 +2,7 @@ import { createRtpHeader, parseRtp } from '../../src/rtp/packet.ts';
 import type { RtpHeader } from '../../src/rtp/packet.ts';
 import { PacedSender } from '../../src/rtp/paced-sender.ts';
 import { SendPacer } from '../../src/rtp/send-pacer.ts';
+import { createDatagram } from '../../src/rtp/transport.ts';
 import type { Endpoint, FrameSender, FrameSenderOptions, MediaPort, PacketHandler } from '../../src/rtp/transport.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 
@@ -63,12 +64,12 @@ export class FakeMediaPort implements MediaPort {
 
   /** A datagram arrives on the RTP port, now. */
   deliver(bytes: Uint8Array, source: Endpoint): void {
-    this.#onRtp(bytes, 0, bytes.length, source, this.#clock.nowMs());
+    this.#onRtp({ ...createDatagram(bytes), length: bytes.length, source, arrivalMs: this.#clock.nowMs() });
   }
 
   /** A datagram arrives on the RTCP port, now. */
   deliverRtcp(bytes: Uint8Array, source: Endpoint): void {
-    this.#onRtcp(bytes, 0, bytes.length, source, this.#clock.nowMs());
+    this.#onRtcp({ ...createDatagram(bytes), length: bytes.length, source, arrivalMs: this.#clock.nowMs() });
   }
 
   #keep(packet: Uint8Array): void {

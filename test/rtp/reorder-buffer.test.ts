@@ -10,7 +10,7 @@ function createBuffer(maxWaitMs = 60) {
   const log: string[] = [];
   const buffer = new ReorderBuffer({
     maxWaitMs,
-    onPacket: (bytes, offset, length) => {
+    onPacket: ({ bytes, offset, length }) => {
       assert.is(length, 2);
       log.push(`${(bytes[offset]! << 8) | bytes[offset + 1]!}`);
     },
@@ -19,7 +19,8 @@ function createBuffer(maxWaitMs = 60) {
   const insert = (number: number, nowMs = 0) => {
     const sequenceNumber = number & 0xffff;
     const bytes = Uint8Array.of(0xee, sequenceNumber >> 8, sequenceNumber & 255, 0xee);
-    return buffer.insert(sequenceNumber, bytes, 1, 2, 0, number * 160, nowMs);
+    const packet = { bytes, offset: 1, length: 2, payloadType: 0, timestamp: number * 160, arrivalMs: nowMs };
+    return buffer.insert(sequenceNumber, packet);
   };
   /** Polls every 20 ms, as the send ticks do. */
   const poll = (fromMs: number, toMs: number) => {

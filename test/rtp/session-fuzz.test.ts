@@ -51,7 +51,7 @@ for (const seed of [20260503, 0xdead_beef]) {
       sending: { ptimeMs: 20, silencePayload: new Uint8Array(160), silencePayloadType: 0 },
       mediaTimeoutMs: Number.POSITIVE_INFINITY,
       events: {
-        onAudio(bytes, offset, length, _payloadType, timestamp) {
+        onAudio({ bytes, offset, length, timestamp }) {
           assert.ok(length > 0 && length <= 2048 && offset + length <= bytes.length);
           assert.ok(timestamp > lastTimestamp, `${timestamp} after ${lastTimestamp}`);
           lastTimestamp = timestamp;

@@ -25,7 +25,7 @@ function join(port: MediaPort, remote: Endpoint) {
     payloadTypes: { audio: [0], telephoneEvent: 101 },
     sending: { ptimeMs: 10, silencePayload: new Uint8Array(80).fill(0xff), silencePayloadType: 0 },
     events: {
-      onAudio(bytes, offset) {
+      onAudio({ bytes, offset }) {
         if (bytes[offset] !== 0xff) log.push(`${bytes[offset]}`);
       },
       onDigit: ({ digit }) => log.push(digit),

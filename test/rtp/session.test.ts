@@ -33,7 +33,7 @@ function createSession(overrides: Partial<RtpSessionOptions> = {}) {
     port,
     clock,
     events: {
-      onAudio(bytes, offset, length, payloadType, timestamp, arrivalMs) {
+      onAudio({ bytes, offset, length, payloadType, timestamp, arrivalMs }) {
         audio.push({ payload: bytes.slice(offset, offset + length), payloadType, timestamp, arrivalMs });
         log.push(`a${bytes[offset]}@${timestamp - audio[0]!.timestamp}`);
       },

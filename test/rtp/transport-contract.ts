@@ -6,7 +6,13 @@ import { GatewayError } from '../../src/core/errors.ts';
 import { createRtpHeader, parseRtp } from '../../src/rtp/packet.ts';
 import type { RtpHeader } from '../../src/rtp/packet.ts';
 import { FRAME_MARKER, toEndpoint } from '../../src/rtp/transport.ts';
-import type { FrameSenderOptions, MediaPort, MediaTransport, MediaTransportOptions } from '../../src/rtp/transport.ts';
+import type {
+  Datagram,
+  FrameSenderOptions,
+  MediaPort,
+  MediaTransport,
+  MediaTransportOptions,
+} from '../../src/rtp/transport.ts';
 
 const HOST = '127.0.0.1';
 const PTIME_MS = 10;
@@ -198,7 +204,7 @@ export function transportContract(name: string, create: (options: MediaTransport
       const got: string[] = [];
       const keep =
         (which: string) =>
-        (bytes: Uint8Array, offset: number, length: number, source: number, arrivalMs: number): void => {
+        ({ bytes, offset, length, source, arrivalMs }: Datagram): void => {
           assert.is(source, peer.endpoint);
           assert.ok(arrivalMs >= sentMs - 1 && arrivalMs <= performance.now() + 1, `${sentMs} ${arrivalMs}`);
           got.push(`${which} ${[...bytes.subarray(offset, offset + length)].join(',')}`);
@@ -218,7 +224,7 @@ export function transportContract(name: string, create: (options: MediaTransport
       const port = await transport.open();
       const got: number[] = [];
       port.receive(
-        (bytes, offset) => got.push(bytes[offset]! * 256 + bytes[offset + 1]!),
+        ({ bytes, offset }) => got.push(bytes[offset]! * 256 + bytes[offset + 1]!),
         () => {},
       );
       for (let index = 0; index < 300; index++) {

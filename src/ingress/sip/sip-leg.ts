@@ -2,6 +2,7 @@ import { G711 } from '../../audio/g711.ts';
 import type { Clock } from '../../core/clock.ts';
 import { ERRORS, GatewayError } from '../../core/errors.ts';
 import type { CallEndReason } from '../../core/events.ts';
+import type { AudioPacket } from '../../rtp/packet.ts';
 import type { RtpNegotiation } from '../../rtp/session.ts';
 import { RtpSession } from '../../rtp/session.ts';
 import type { MediaPort, MediaTransport } from '../../rtp/transport.ts';
@@ -133,8 +134,7 @@ export class SipLeg implements Leg {
       mediaTimeoutMs,
       ...negotiationOf(audio),
       events: {
-        onAudio: (bytes, offset, length, payloadType, timestamp, arrivalMs) =>
-          capture.write(this.#decode(bytes, offset, length, payloadType), timestamp, arrivalMs),
+        onAudio: (packet) => capture.write(this.#decode(packet), packet.timestamp, packet.arrivalMs),
         onDigit: ({ digit, durationMs }) => this.#handlers?.onDtmf(digit, durationMs),
         onSent: (tag, timestamp, sentAtMs) => this.#playout?.onSent(tag, timestamp, sentAtMs),
         onTick: (nowMs) => this.#playout?.onTick(nowMs),
@@ -154,7 +154,7 @@ export class SipLeg implements Leg {
   }
 
   /** The samples of one packet, valid until the next one. */
-  #decode(bytes: Uint8Array, offset: number, length: number, payloadType: number): Int16Array {
+  #decode({ bytes, offset, length, payloadType }: Readonly<AudioPacket>): Int16Array {
     if (this.#pcm.length !== length) this.#pcm = new Int16Array(length);
     const codec = this.#audio?.codec;
     const isAlaw = payloadType === codec?.payloadType ? codec.name === 'PCMA' : payloadType === STATIC_PCMA;
