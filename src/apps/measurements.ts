@@ -84,6 +84,7 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     gauge('quota_waiting', 'requests that wait for the quota', () => speech.scheduler.pressure.waiting),
     counter('tts_requests', 'requests for speech', () => tts().requests),
     counter('tts_retries', 'requests for speech that were made again', () => tts().retries),
+    counter('tts_short', 'answers whose audio was missing or far too short for their text', () => tts().short),
     counter('tts_failed', 'texts that could not be spoken', () => tts().failed),
     gauge(
       'prebuffer_delay_seconds',

@@ -96,6 +96,7 @@ const table = {
   },
   ERR_TTS_TORN: { meaning: 'The audio of a reply ended before its end.', retryable: true },
   ERR_TTS_EMPTY: { meaning: 'The platform answered a text with no audio.', retryable: true },
+  ERR_TTS_SHORT: { meaning: 'The audio of a reply is far too short for its text.', retryable: true },
   ERR_TTS_BACKLOG: { meaning: 'Too many replies wait to be spoken on the call.', retryable: true, httpStatus: 429 },
   ERR_URL_REFUSED: {
     meaning: 'A URL that was to be called is not of the web, or leads to a private address.',

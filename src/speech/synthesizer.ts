@@ -1,17 +1,21 @@
 import { Resampler } from '../audio/resampler.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
-import { PlatformError } from '../platform/platform-errors.ts';
-import type { SpeechPriority, SpeechRequest, SpeechStream } from '../platform/tts-stream.ts';
-import { splitText } from './text-splitter.ts';
+import type { OpenSpeech, SpeechPriority, SpeechRequest, SpeechStream } from '../platform/speech-stream.ts';
+import type { SENTENCE_END } from './playback.ts';
+import { markSentences } from './sentence-marks.ts';
+import { SpeechPace } from './speech-duration.ts';
+import { SpeechRequester } from './speech-requester.ts';
+import { planRequests } from './text-splitter.ts';
 
 export interface SynthesizerOptions {
-  /** `TtsStreamClient.openSpeech`. */
-  readonly openSpeech: (request: SpeechRequest, options: SpeechPriority) => Promise<SpeechStream>;
+  /** `TtsStreamClient.openSpeech` or `SpeechSockets.openSpeech`. */
+  readonly openSpeech: OpenSpeech;
   readonly clock: Clock;
   /** Used when a text names none. */
   readonly voice: string;
   readonly dialect?: string | undefined;
+  readonly language?: string | undefined;
 }
 
 export interface SpeakOptions extends SpeechPriority {
@@ -23,97 +27,85 @@ export interface SpeakOptions extends SpeechPriority {
 export interface SynthesizerStatistics {
   readonly requests: number;
   readonly retries: number;
+  /** Answers whose audio was missing or far too short for their text. */
+  readonly short: number;
   /** Texts that ended in an error, given up ones aside. */
   readonly failed: number;
 }
 
-/** The platform's limit for one request. */
-const MAX_TEXT_CHARACTERS = 2_000;
 /**
  * Asked for whatever the leg needs, and resampled here. It is what the platform sends when nothing is asked, so that a
  * server that does not know `sampleRate` is still played at the right speed: bare samples do not tell their rate.
  */
 const REQUESTED_RATE = 16_000;
-/** A caller in a conversation waits no longer than this for a rate limit to pass. */
-const MAX_RATE_WAIT_MS = 3_000;
-const RETRY_PAUSE_MS = 200;
 
 /** Turns texts into speech at the rate a leg needs. */
 export class Synthesizer {
   readonly #options: SynthesizerOptions;
-  #requests = 0;
-  #retries = 0;
+  readonly #requester: SpeechRequester;
+  readonly #pace = new SpeechPace();
   #failed = 0;
 
   constructor(options: SynthesizerOptions) {
     this.#options = options;
+    this.#requester = new SpeechRequester(options);
   }
 
   get statistics(): SynthesizerStatistics {
-    return { requests: this.#requests, retries: this.#retries, failed: this.#failed };
+    const { requests, retries, short } = this.#requester;
+    return { requests, retries, short, failed: this.#failed };
   }
 
   /**
-   * `text` as 16 bit mono at `options.sampleRate`, as it comes; the receiver owns every chunk. Nothing is asked for
-   * before the first chunk is. A text beyond the platform's limit is spoken in parts, one request after the other. A
-   * request that fails before its first audio, and may succeed, is made once more.
+   * `text` as 16 bit mono at `options.sampleRate`, as it comes, with `SENTENCE_END` behind the audio of each sentence;
+   * the receiver owns every chunk. Nothing is asked for before the first chunk is. The sentences of a long text share a
+   * few requests, of which the next is made when the first audio of the one before has come. A request that fails
+   * before its first audio, and may succeed, is made again; so is one whose audio is far too short. Leaving the loop,
+   * or aborting the signal, ends all requests.
    *
-   * Iterating throws GatewayError `ERR_PLATFORM_*`, `ERR_TTS_TORN`, `ERR_TTS_EMPTY` or `ERR_ABORTED`.
+   * Iterating throws GatewayError `ERR_PLATFORM_*`, `ERR_TTS_*`, `ERR_QUOTA_WAIT` or `ERR_ABORTED`.
    */
-  async *speak(text: string, options: SpeakOptions): AsyncGenerator<Int16Array, undefined> {
+  async *speak(text: string, options: SpeakOptions): AsyncGenerator<Int16Array | typeof SENTENCE_END, undefined> {
+    const given = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, given.signal]) : given.signal;
+    const requests = planRequests(text);
+    const open = (index: number): Promise<SpeechStream> | undefined => {
+      const sentences = requests[index];
+      const opening = sentences && this.#open(sentences.join('').trim(), { ...options, signal });
+      // A failure of what is asked for ahead is told when its turn comes.
+      opening?.catch(() => {});
+      return opening;
+    };
     try {
-      for (const part of splitText(text, MAX_TEXT_CHARACTERS)) {
-        const stream = await this.#open(part, options);
-        if (stream.sampleRate === options.sampleRate) yield* stream;
-        else yield* resample(stream, options.sampleRate);
+      let ahead = open(0);
+      for (const [index, sentences] of requests.entries()) {
+        const stream = await ahead;
+        if (!stream) break;
+        ahead = open(index + 1);
+        const { sampleRate } = options;
+        const speech = stream.sampleRate === sampleRate ? stream : resample(stream, sampleRate);
+        yield* markSentences(speech, sentences, sampleRate, this.#pace);
       }
     } catch (error) {
       if ((error as GatewayError).code !== 'ERR_ABORTED') this.#failed++;
       throw error;
+    } finally {
+      given.abort();
     }
     return undefined;
   }
 
-  async #open(text: string, options: SpeakOptions): Promise<SpeechStream> {
-    const { openSpeech, voice, dialect } = this.#options;
-    const { signal, priority } = options;
-    const request: SpeechRequest = { text, voice: options.voice ?? voice, dialect, sampleRate: REQUESTED_RATE };
-    this.#requests++;
-    try {
-      return await openSpeech(request, { signal, priority });
-    } catch (error) {
-      const pauseMs = retryPauseMs(error);
-      if (pauseMs === undefined) throw error;
-      await this.#wait(pauseMs, signal);
-    }
-    this.#requests++;
-    this.#retries++;
-    return openSpeech(request, { signal, priority });
+  #open(text: string, { voice = this.#options.voice, signal, priority }: SpeakOptions): Promise<SpeechStream> {
+    const { dialect, language } = this.#options;
+    const request: SpeechRequest = {
+      text,
+      voice,
+      ...(dialect === undefined ? {} : { dialect }),
+      ...(language === undefined ? {} : { language }),
+      sampleRate: REQUESTED_RATE,
+    };
+    return this.#requester.open(request, { signal, priority });
   }
-
-  /** @throws GatewayError `ERR_ABORTED` - as soon as `signal` is aborted. */
-  #wait(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        timer.cancel();
-        reject(new GatewayError('ERR_ABORTED', 'the speech was given up'));
-      };
-      const timer = this.#options.clock.after(delayMs, () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      });
-      signal?.addEventListener('abort', onAbort, { once: true });
-      if (signal?.aborted) onAbort();
-    });
-  }
-}
-
-/** How long to wait before the second attempt; undefined when there is to be none. */
-function retryPauseMs(error: unknown): number | undefined {
-  if (!(error instanceof GatewayError) || !error.retryable || error.code === 'ERR_QUOTA_WAIT') return undefined;
-  if (error.code !== 'ERR_PLATFORM_RATE') return RETRY_PAUSE_MS;
-  const askedMs = (error instanceof PlatformError ? error.retryAfterMs : undefined) ?? MAX_RATE_WAIT_MS;
-  return askedMs <= MAX_RATE_WAIT_MS ? askedMs : undefined;
 }
 
 /**

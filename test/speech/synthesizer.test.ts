@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { Resampler } from '../../src/audio/resampler.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { PlatformError } from '../../src/platform/platform-errors.ts';
-import type { SpeechRequest, SpeechStream } from '../../src/platform/tts-stream.ts';
+import type { SpeechRequest, SpeechStream } from '../../src/platform/speech-stream.ts';
+import { SENTENCE_END } from '../../src/speech/playout.ts';
 import { Synthesizer } from '../../src/speech/synthesizer.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { assertSamples } from '../support/samples.ts';
@@ -41,10 +42,21 @@ function makeWorld(...answers: Answer[]): World {
   return { clock, synthesizer, requests };
 }
 
-async function hear(speech: AsyncIterable<Int16Array>): Promise<number[]> {
+async function hear(speech: AsyncIterable<Int16Array | symbol>): Promise<number[]> {
   const samples: number[] = [];
-  for await (const chunk of speech) samples.push(...chunk);
+  for await (const chunk of speech) if (typeof chunk !== 'symbol') samples.push(...chunk);
   return samples;
+}
+
+/** Counts instead of keeping: for long texts. */
+async function listen(speech: AsyncIterable<Int16Array | symbol>): Promise<{ samples: number; marks: number }> {
+  let samples = 0;
+  let marks = 0;
+  for await (const item of speech) {
+    if (typeof item === 'symbol') marks++;
+    else samples += item.length;
+  }
+  return { samples, marks };
 }
 
 const tone = Int16Array.from({ length: 3200 }, (_, i) => 8000 * Math.sin((2 * Math.PI * 500 * i) / 16_000));
@@ -85,13 +97,18 @@ test('resamples to the rate of the leg without a delay, whatever the chunks', as
 test('audio that breaks off is heard to its last sample, resampled too', async () => {
   const { synthesizer } = makeWorld({ sampleRate: 16_000, chunks: [tone], end: torn });
   const samples: number[] = [];
+  let marks = 0;
   const error = await rejection(
     (async () => {
-      for await (const chunk of synthesizer.speak('a', { sampleRate: 8000 })) samples.push(...chunk);
+      for await (const chunk of synthesizer.speak('a', { sampleRate: 8000 })) {
+        if (chunk === SENTENCE_END) marks++;
+        else samples.push(...chunk);
+      }
     })(),
   );
   assert.is(error, torn);
   assertSamples(samples.slice(0, 1600), Resampler.resample(tone, 16_000, 8000));
+  assert.is(marks, 0, 'a sentence that broke off was not played');
   assert.is(synthesizer.statistics.failed, 1);
 });
 
@@ -108,16 +125,16 @@ test('a request that fails before its first audio is made once more', async () =
   assert.is(requests.length, 1);
   clock.advance(200);
   assertSamples(await heard, tone);
-  assert.equal(synthesizer.statistics, { requests: 2, retries: 1, failed: 0 });
+  assert.equal(synthesizer.statistics, { requests: 2, retries: 1, short: 0, failed: 0 });
 });
 
 test('a second failure is the end of it', async () => {
-  const empty = new GatewayError('ERR_TTS_EMPTY', 'no audio');
-  const { synthesizer, requests, clock } = makeWorld(unavailable, empty, { sampleRate: 8000, chunks: [tone] });
+  const again = new PlatformError('ERR_PLATFORM_TIMEOUT', 'still down');
+  const { synthesizer, requests, clock } = makeWorld(unavailable, again, { sampleRate: 8000, chunks: [tone] });
   const failure = rejection(hear(synthesizer.speak('a', { sampleRate: 8000 })));
   await setImmediate();
   clock.advance(200);
-  assert.is(await failure, empty);
+  assert.is(await failure, again);
   assert.is(requests.length, 2);
 });
 
@@ -166,22 +183,20 @@ test('an abort ends the wait for the second attempt', async () => {
   assert.is(synthesizer.statistics.failed, 0);
 });
 
-test('a text beyond 2000 characters is spoken in parts, each asked for when its turn comes', async () => {
+test('a text beyond 2000 characters goes in several requests, whole sentences each', async () => {
   const sentence = `${'word '.repeat(198).trim()}. `;
-  const { synthesizer, requests } = makeWorld(
-    ...Array.from({ length: 3 }, () => ({ sampleRate: 8000, chunks: [tone.subarray(0, 10)] })),
-  );
-  const speech = synthesizer.speak(sentence.repeat(5), { sampleRate: 8000 });
-  assert.is((await speech.next()).value?.length, 10);
-  assert.is(requests.length, 1);
-  assert.is((await hear(speech)).length, 20);
-  assert.is(requests.length, 3);
+  const whole = { sampleRate: 8000, chunks: [new Int16Array(8000 * 60)] };
+  const { synthesizer, requests } = makeWorld(whole, whole, whole, whole, whole);
+  await listen(synthesizer.speak(sentence.repeat(5), { sampleRate: 8000 }));
   assert.ok(requests.every(({ text }) => text.length <= 2000 && text.endsWith('.')));
+  assert.is(requests.map(({ text }) => text).join(' '), sentence.repeat(5).trim());
 });
 
-test('blanks ask for nothing', async () => {
+test('blanks, points and faces ask for nothing', async () => {
   const { synthesizer, requests } = makeWorld();
-  assert.equal(await hear(synthesizer.speak(' \n', { sampleRate: 8000 })), []);
+  for (const text of [' \n', '... !', '؟', '👍🏽']) {
+    assert.equal(await hear(synthesizer.speak(text, { sampleRate: 8000 })), []);
+  }
   assert.is(requests.length, 0);
 });
 
