@@ -43,7 +43,7 @@ export async function demo(args: readonly string[]): Promise<number> {
     print(`no HAMSA_API_KEY: using the local platform at ${local.url} (ears: ${local.ears}, voice: ${local.voice})`);
   const gateway = new Gateway(
     {
-      ...(local ? againstLocal(settings, local.url) : settings),
+      ...(local ? againstLocal(settings, local) : settings),
       hamsaLanguage: 'en',
       gatewayHttp: { host: '127.0.0.1', port: 0 },
       gatewayToken: undefined,

@@ -16,9 +16,8 @@ export async function platform(args: readonly string[]): Promise<number> {
   registerSecret(apiKey);
   const signalled = untilSignal();
   const running = await startLocalPlatform({ port: settings.hamsaLocalPort, apiKey, log: logger });
-  process.stdout.write(
-    `${JSON.stringify({ type: 'ready', http: running.url, ears: running.ears, voice: running.voice })}\n`,
-  );
+  const { url, agentUrl, ears, voice } = running;
+  process.stdout.write(`${JSON.stringify({ type: 'ready', http: url, agent: agentUrl, ears, voice })}\n`);
   await signalled;
   await running.close();
   return 0;

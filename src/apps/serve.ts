@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts';
 import { createLogger } from '../core/logger.ts';
 import type { Settings } from '../core/settings-table.ts';
-import { startLocalPlatform } from '../local-platform/server.ts';
+import { type LocalPlatform, startLocalPlatform } from '../local-platform/server.ts';
 import { readCommandLine } from './command-line.ts';
 import { Gateway } from './gateway.ts';
 import { LOCAL_KEY } from './platform.ts';
@@ -31,7 +31,7 @@ export async function serve(args: readonly string[]): Promise<number> {
           log: logger.child({ part: 'local-platform' }),
         })
       : undefined;
-  const gateway = new Gateway(local ? againstLocal(settings, local.url) : settings, { logger });
+  const gateway = new Gateway(local ? againstLocal(settings, local) : settings, { logger });
   const signalled = untilSignal();
   try {
     const { http, sip } = await gateway.start();
@@ -46,12 +46,13 @@ export async function serve(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** The same settings with the local platform at `url` in the place of the real one. */
-export function againstLocal(settings: Settings, url: string): Settings {
+/** The same settings with the local platform in the place of the real one. */
+export function againstLocal(settings: Settings, { url, agentUrl }: LocalPlatform): Settings {
   return {
     ...settings,
     hamsaApiKey: settings.hamsaApiKey ?? LOCAL_KEY,
     hamsaBaseUrl: url,
     hamsaRealtimeUrl: `${url.replace(/^http/, 'ws')}/v1/realtime/ws`,
+    hamsaAgentUrl: agentUrl,
   };
 }

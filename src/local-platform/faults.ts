@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import { ApiError, issuesOf } from './api-error.ts';
 
-/** A request that a fault can happen to: on the realtime socket, whose opening is one too, or over HTTP. */
-export type Place = 'connect' | 'stt' | 'tts' | 'http-stt' | 'http-tts' | 'http-tts-stream';
+/**
+ * A request that a fault can happen to: on the realtime socket, whose opening is one too, or over HTTP; or a step of a
+ * voice agent's conversation: its making, its connection, and each time that the agent speaks.
+ */
+export type Place = 'connect' | 'stt' | 'tts' | 'http-stt' | 'http-tts' | 'http-tts-stream' | AgentPlace;
+type AgentPlace = 'agent-init' | 'agent-connect' | 'agent';
 
 interface Occasion {
   readonly at: Place;
@@ -29,12 +33,15 @@ export type Fault = Occasion &
     | { readonly fault: 'cut' | 'torn'; readonly bytes: number }
     | { readonly fault: 'stall'; readonly bytes: number; readonly ms: number }
     | { readonly fault: 'chunks'; readonly sizes: readonly number[] }
+    | { readonly fault: 'burst' }
+    /** A call of a client's tool with these arguments, as they are, before the agent speaks. */
+    | { readonly fault: 'tools'; readonly name: string; readonly arguments: string }
   );
 
-const SOCKET = ['connect', 'stt', 'tts'] as const;
-const HTTP = ['http-stt', 'http-tts', 'http-tts-stream'] as const;
+const SOCKET = ['connect', 'stt', 'tts', 'agent-connect', 'agent'] as const;
+const HTTP = ['http-stt', 'http-tts', 'http-tts-stream', 'agent-init'] as const;
 const ANYWHERE = [...SOCKET, ...HTTP] as const;
-const SPEECH = ['tts', 'http-tts', 'http-tts-stream'] as const;
+const SPEECH = ['tts', 'http-tts', 'http-tts-stream', 'agent'] as const;
 
 const times = z.int().min(1).max(1000).default(1);
 const ms = z.int().min(0).max(3_600_000);
@@ -50,8 +57,8 @@ const FaultSchema: z.ZodType<Fault> = z.discriminatedUnion('fault', [
   schemaOf('never-answer', ANYWHERE, {}),
   schemaOf('hang-up', ANYWHERE, {}),
   schemaOf('close', SOCKET, { code, reason: z.string().max(100).default('') }),
-  schemaOf('text', ['stt', 'tts'], { text }),
-  schemaOf('answer', ['connect', ...HTTP], {
+  schemaOf('text', ['stt', 'tts', 'agent'], { text }),
+  schemaOf('answer', ['connect', 'agent-connect', ...HTTP], {
     status: z.int().min(200).max(599),
     headers: headers.default({}),
     body: text.default(''),
@@ -62,6 +69,8 @@ const FaultSchema: z.ZodType<Fault> = z.discriminatedUnion('fault', [
   schemaOf('stall', SPEECH, { bytes, ms }),
   schemaOf('riff-header', ['tts', 'http-tts-stream'], {}),
   schemaOf('chunks', SPEECH, { sizes: z.array(z.int().min(1).max(1_000_000)).min(1).max(100) }),
+  schemaOf('burst', ['agent'], {}),
+  schemaOf('tools', ['agent'], { name: z.string().min(1).max(100), arguments: text }),
 ]);
 
 function schemaOf<Name extends string, Fields extends z.ZodRawShape>(

@@ -7,6 +7,7 @@ import type { PlatformContext } from './context.ts';
 import { deliver, TornError } from './delivery.ts';
 import { isUnfinished, THINKING } from './end-of-speech.ts';
 import type { Fault } from './faults.ts';
+import type { SocketEndpoint } from './socket-server.ts';
 import { hear, speak } from './speech.ts';
 import { bytesPerSecond, readSpeechRequest } from './speech-request.ts';
 import { readUtterance } from './utterance.ts';
@@ -19,11 +20,15 @@ const MAX_WAITING = 16;
 const Message = z.looseObject({ type: z.enum(['stt', 'tts']), payload: z.unknown().optional() });
 
 /**
- * Serves one client on the realtime socket: answers its messages one after the other, in their order, until the socket is
- * closed; whatever is under way then is given up.
+ * The realtime socket. Each client is answered one message after the other, in their order, until it is gone; whatever is
+ * under way then is given up.
  */
-export function serveRealtime(socket: WebSocket, context: PlatformContext): void {
-  new RealtimeSession(socket, context).start();
+export function realtimeEndpoint(context: PlatformContext): SocketEndpoint {
+  return {
+    path: /^\/v1\/realtime\/ws$/,
+    place: 'connect',
+    admit: () => (socket) => new RealtimeSession(socket, context).start(),
+  };
 }
 
 class RealtimeSession {

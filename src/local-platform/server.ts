@@ -2,16 +2,19 @@ import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import { keyCheck } from './access.ts';
+import { VoiceAgents } from './agent/voice-agents.ts';
 import { ApiError, failureBody } from './api-error.ts';
 import type { PlatformContext, PlatformLog } from './context.ts';
 import { chooseEngines, type EngineChoice } from './engines/choose-engines.ts';
 import { FaultQueue } from './faults.ts';
 import { FixedWindow } from './fixed-window.ts';
+import { allowPages } from './pages.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
-import { RealtimeSocket } from './realtime-socket.ts';
+import { realtimeEndpoint } from './realtime-session.ts';
 import { faultRoutes } from './routes/fault-routes.ts';
 import { realtimeSttRoutes } from './routes/realtime-stt.ts';
 import { realtimeTtsRoutes } from './routes/realtime-tts.ts';
+import { SocketServer } from './socket-server.ts';
 import { PlatformState } from './state/state.ts';
 
 const MAX_BODY_BYTES = 8 << 20;
@@ -37,6 +40,8 @@ export interface LocalPlatformOptions {
 export interface LocalPlatform {
   /** `http://HOST:PORT`, without a slash at its end. */
   readonly url: string;
+  /** Where conversations with agents are held, each under its own id: `ws://HOST:PORT/stream`. */
+  readonly agentUrl: string;
   /** Name of the engine that listens. */
   readonly ears: string;
   /** Name of the engine that speaks. */
@@ -65,15 +70,18 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
     log,
     stopping: stopping.signal,
   };
-  const app = buildApp(context);
-  const realtime = new RealtimeSocket(context);
-  app.server.on('upgrade', (request, connection, head) => realtime.upgrade(request, connection, head));
+  const agents = new VoiceAgents(context);
+  await agents.start();
+  const app = buildApp(context, agents);
+  const sockets = new SocketServer(context, [realtimeEndpoint(context), agents.endpoint]);
+  app.server.on('upgrade', (request, connection, head) => sockets.upgrade(request, connection, head));
 
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
       stopping.abort();
-      await Promise.all([realtime.close(), app.close()]);
+      await agents.close();
+      await Promise.all([sockets.close(), app.close()]);
       // Nobody waits for an answer any more, so that what the engines still do has been aborted.
       await Promise.all([engines.ears.settled(), engines.voice.settled()]);
     })();
@@ -82,7 +90,8 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
   try {
     const url = await app.listen({ host, port });
     log.info({ url, ears: engines.ears.name, voice: engines.voice.name }, 'the local platform is up');
-    return { url, ears: engines.ears.name, voice: engines.voice.name, close };
+    const agentUrl = `${url.replace(/^http/, 'ws')}/stream`;
+    return { url, agentUrl, ears: engines.ears.name, voice: engines.voice.name, close };
   } catch (thrown) {
     await close();
     const found = `the local platform can not listen on ${host}:${port}: ${toError(thrown).message}`;
@@ -90,7 +99,7 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
   }
 }
 
-function buildApp(context: PlatformContext): FastifyInstance {
+function buildApp(context: PlatformContext, agents: VoiceAgents): FastifyInstance {
   const { clock, log } = context;
   const app = fastify({ forceCloseConnections: true, bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_WITHIN_MS });
 
@@ -102,6 +111,7 @@ function buildApp(context: PlatformContext): FastifyInstance {
       done(new ApiError(400, 'The body is not JSON'));
     }
   });
+  allowPages(app);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0];
     return reply.code(404).send(failureBody(new ApiError(404, `Cannot ${request.method} ${path}`)));
@@ -124,6 +134,7 @@ function buildApp(context: PlatformContext): FastifyInstance {
       if (!context.holdsKey(request.raw)) throw new ApiError(401, 'Invalid or missing API key');
     });
     faultRoutes(known, context);
+    agents.addRoutes(known);
     known.register(async (metered) => {
       metered.addHook('onRequest', async (_request, reply) => {
         const nowMs = clock.wallMs();

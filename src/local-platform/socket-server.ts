@@ -6,12 +6,10 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Timer } from '../core/clock.ts';
 import { ApiError, failureBody } from './api-error.ts';
 import type { PlatformContext } from './context.ts';
-import type { Fault } from './faults.ts';
+import type { Fault, Place } from './faults.ts';
 import { rateLimitHeaders } from './rate-limit-headers.ts';
-import { serveRealtime } from './realtime-session.ts';
 import { wait } from './wait.ts';
 
-const PATH = '/v1/realtime/ws';
 const PING_EVERY_MS = 30_000;
 /** Longest message: a minute of 16 kHz WAV is 2.6 MB of base64. */
 const MAX_MESSAGE_BYTES = 8 << 20;
@@ -19,9 +17,23 @@ const MAX_CONNECTIONS = 256;
 /** How long clients have to answer the close frame when the platform stops. */
 const CLOSE_WITHIN_MS = 1000;
 
-/** `GET /v1/realtime/ws`: who may connect, and who is connected. */
-export class RealtimeSocket {
+/** What is behind the paths of one kind of WebSocket. */
+export interface SocketEndpoint {
+  readonly path: RegExp;
+  /** Where faults of the handshake happen. */
+  readonly place: Place;
+  /**
+   * Says who serves the connection. Called for a path that matches, once the key and the quota are in order.
+   *
+   * @throws ApiError - nobody does.
+   */
+  admit(path: string): (socket: WebSocket) => void;
+}
+
+/** The platform's WebSockets: who may connect, and who is connected. */
+export class SocketServer {
   readonly #context: PlatformContext;
+  readonly #endpoints: readonly SocketEndpoint[];
   readonly #server = new WebSocketServer({
     noServer: true,
     clientTracking: true,
@@ -32,8 +44,9 @@ export class RealtimeSocket {
   readonly #unanswered = new Set<Duplex>();
   readonly #pings: Timer;
 
-  constructor(context: PlatformContext) {
+  constructor(context: PlatformContext, endpoints: readonly SocketEndpoint[]) {
     this.#context = context;
+    this.#endpoints = endpoints;
     this.#pings = context.clock.every(PING_EVERY_MS, () => {
       for (const socket of this.#server.clients) socket.ping();
     });
@@ -57,13 +70,14 @@ export class RealtimeSocket {
 
   async #admit(request: IncomingMessage, connection: Duplex, head: Buffer): Promise<void> {
     const { holdsKey, realtimeQuota, faults, clock, log, stopping } = this.#context;
-    const path = (request.url ?? '').split('?', 1)[0];
-    if (path !== PATH) {
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const endpoint = this.#endpoints.find((candidate) => candidate.path.test(path));
+    if (!endpoint) {
       refuse(connection, new ApiError(404, `Cannot GET ${path}`));
       return;
     }
     if (!holdsKey(request)) {
-      log.info({ via: 'connect' }, 'the key is missing or wrong');
+      log.info({ via: endpoint.place }, 'the key is missing or wrong');
       this.#open(request, connection, head, {}, (socket) => socket.close(4001, 'Invalid API key'));
       return;
     }
@@ -78,12 +92,20 @@ export class RealtimeSocket {
       refuse(connection, new ApiError(503, 'Too many connections'), headers);
       return;
     }
-    const fault = faults.take('connect');
+    let serve: (socket: WebSocket) => void;
+    try {
+      serve = endpoint.admit(path);
+    } catch (thrown) {
+      if (!(thrown instanceof ApiError)) throw thrown;
+      refuse(connection, thrown, headers);
+      return;
+    }
+    const fault = faults.take(endpoint.place);
     if (fault?.fault === 'delay') await wait(clock, fault.ms, stopping);
     if (stopping.aborted) connection.destroy();
     if (connection.destroyed || this.#refuseWithFault(fault, connection)) return;
     this.#open(request, connection, head, headers, (socket) => {
-      serveRealtime(socket, this.#context);
+      serve(socket);
       if (fault?.fault === 'close') socket.close(fault.code, fault.reason);
     });
   }
