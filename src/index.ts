@@ -31,3 +31,8 @@ export { SipUserAgent, type SipUserAgentOptions } from './sip/user-agent.ts';
 export { Segmenter, type SegmenterEvent, type SegmenterOptions } from './speech/segmenter.ts';
 export { Synthesizer, type SynthesizerOptions } from './speech/synthesizer.ts';
 export { Transcriber, type TranscriberOptions } from './speech/transcriber.ts';
+export {
+  type StartOptions,
+  VoiceAgentSession,
+  type VoiceAgentSessionOptions,
+} from './platform/voice-agent/voice-agent-session.ts';

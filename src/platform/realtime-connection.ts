@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import { type RawData, WebSocket } from 'ws';
 import type { Clock, Timer } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { errorFromAnswer, errorFromClose, errorFromNetwork, errorFromProse, PlatformError } from './platform-errors.ts';
+import { errorFromClose, errorFromProse, PlatformError } from './platform-errors.ts';
 import type { KeyCarrier, RealtimeAuth } from './realtime-auth.ts';
 import { readRealtimeMessage } from './realtime-frame.ts';
+import { errorFromRefusedUpgrade, errorFromSocket } from './socket-errors.ts';
 
 /** Far above any transcript, and bounded. */
 const MAX_MESSAGE_BYTES = 1_048_576;
-const MAX_REFUSAL_BYTES = 4096;
 /** Connecting costs 0.8-1.5 s on the live service. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long an unproven connection waits for the platform's first word, which may be that the key is refused. */
@@ -103,8 +103,12 @@ export class RealtimeConnection {
       .on('message', (data, isBinary) => this.#onMessage(data, isBinary))
       .on('ping', () => this.#heard())
       .on('pong', () => this.#heard())
-      .on('unexpected-response', (_request, response) => void this.#onRefusedUpgrade(response))
-      .on('error', (error) => this.#onSocketError(error))
+      .on(
+        'unexpected-response',
+        (_request, response) =>
+          void errorFromRefusedUpgrade(response, this.#clock.wallMs()).then((error) => this.#fail(error)),
+      )
+      .on('error', (error) => this.#fail(errorFromSocket('the connection to the platform', error)))
       .on('close', (code, reason) => this.#onSocketClosed(code, reason.toString()));
   }
 
@@ -226,31 +230,6 @@ export class RealtimeConnection {
     if (this.#request !== undefined && error.code !== 'ERR_PLATFORM_AUTH') this.#takeRequest()?.reject(error);
     // Without a request there is no telling what was refused: the key, this connection, or an answer that comes late.
     else this.#fail(error);
-  }
-
-  /** The upgrade was answered with an ordinary HTTP response. */
-  async #onRefusedUpgrade(response: IncomingMessage): Promise<void> {
-    let body = '';
-    try {
-      for await (const chunk of response) {
-        body += String(chunk);
-        if (body.length > MAX_REFUSAL_BYTES) break;
-      }
-    } catch {
-      // A refusal that is cut short is classified by its status.
-    }
-    this.#fail(
-      errorFromAnswer({ status: response.statusCode ?? 0, headers: response.headers, body }, this.#clock.wallMs()),
-    );
-  }
-
-  #onSocketError(error: Error): void {
-    const broken = String((error as NodeJS.ErrnoException).code).startsWith('WS_ERR_');
-    this.#fail(
-      broken
-        ? new PlatformError('ERR_PLATFORM_PROTOCOL', `the platform broke the WebSocket protocol: ${error.message}`)
-        : errorFromNetwork('the connection to the platform', error),
-    );
   }
 
   #onSocketClosed(closeCode: number, reason: string): void {

@@ -14,17 +14,31 @@ export interface BaseUrl {
  * @throws GatewayError `ERR_SETTINGS_INVALID`.
  */
 export function readBaseUrl(text: string, allowInsecure: boolean): BaseUrl {
-  const invalid = (found: string, needed: string): GatewayError =>
-    new GatewayError('ERR_SETTINGS_INVALID', { found: `the base URL ${found}`, needed });
-  if (!URL.canParse(text)) throw invalid('is not a URL', 'https://HOST');
-  const { protocol, username, password, search, hash, hostname, origin, pathname } = new URL(text);
-  // Not quoted: it may hold a secret.
-  if (username !== '' || password !== '' || search !== '' || hash !== '') {
-    throw invalid('has a user, a query or a fragment', 'https://HOST/PATH');
-  }
-  if (protocol !== 'https:' && protocol !== 'http:') throw invalid(`'${text}' is not of the web`, 'https');
-  if (protocol === 'http:' && !isLoopback(hostname) && !allowInsecure) {
-    throw invalid(`'${text}' is not encrypted`, 'https, or HAMSA_ALLOW_INSECURE=true');
-  }
+  const { origin, pathname } = readUrl(text, 'base URL', 'https:', 'http:', allowInsecure);
   return { origin, path: pathname.replace(/\/+$/, '') };
+}
+
+/**
+ * Reads the address of a socket of the platform, by the same rules. @returns it without a slash at its end.
+ *
+ * @throws GatewayError `ERR_SETTINGS_INVALID`.
+ */
+export function readSocketUrl(text: string, allowInsecure: boolean): string {
+  return readUrl(text, 'socket URL', 'wss:', 'ws:', allowInsecure).href.replace(/\/+$/, '');
+}
+
+function readUrl(text: string, what: string, secure: string, plain: string, allowInsecure: boolean): URL {
+  const invalid = (found: string, needed: string): GatewayError =>
+    new GatewayError('ERR_SETTINGS_INVALID', { found: `the ${what} ${found}`, needed });
+  if (!URL.canParse(text)) throw invalid('is not a URL', `${secure}//HOST`);
+  const url = new URL(text);
+  // Not quoted: it may hold a secret.
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw invalid('has a user, a query or a fragment', `${secure}//HOST/PATH`);
+  }
+  if (url.protocol !== secure && url.protocol !== plain) throw invalid(`'${text}' is of another protocol`, secure);
+  if (url.protocol === plain && !isLoopback(url.hostname) && !allowInsecure) {
+    throw invalid(`'${text}' is not encrypted`, `${secure} or HAMSA_ALLOW_INSECURE=true`);
+  }
+  return url;
 }
