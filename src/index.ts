@@ -24,6 +24,7 @@ export {
 } from './platform/platform-errors.ts';
 export { QuotaGovernor, type QuotaGovernorOptions } from './platform/quota-governor.ts';
 export { callWithFallback } from './platform/rest/fallback.ts';
+export { GovernedQuota, type GovernedQuotaOptions } from './platform/rest/governed-quota.ts';
 export { HamsaClient, type HamsaClientOptions } from './platform/rest/hamsa-client.ts';
 export { JitterBuffer, type JitterBufferOptions } from './rtp/jitter-buffer.ts';
 export { RtpSession, type RtpSessionOptions } from './rtp/session.ts';

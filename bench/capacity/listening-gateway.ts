@@ -50,6 +50,7 @@ const services: CallServices = {
     encode: () => Buffer.alloc(0),
     connect: refuse,
   }),
+  endSilence: { ms: 500 },
   synthesizer: new Synthesizer({ clock, voice: '', openSpeech: refuse }),
   prebuffer: new PrebufferEstimator(),
   speaking: new SpeakingCounters(),
@@ -77,7 +78,6 @@ const sip = new SipIngress({
   maxCalls: MAX_CALLS,
   onLeg: (leg) => {
     const call = new Call(leg, services, {
-      endSilenceMs: 500,
       // As it comes: upsampling for the platform belongs to transcribing.
       sttSampleRate: 8000,
       maxCallMs: 3_600_000,

@@ -8,6 +8,7 @@ import type { Settings } from '../core/settings-table.ts';
 import { isRecord, PlatformError } from '../platform/platform-errors.ts';
 import type { AudioStream } from '../platform/rest/audio-stream.ts';
 import type { Endpoint } from '../platform/rest/endpoint.ts';
+import { GovernedQuota } from '../platform/rest/governed-quota.ts';
 import { HamsaClient } from '../platform/rest/hamsa-client.ts';
 import type { Input } from '../platform/rest/request.ts';
 import { waitingClock } from '../platform/rest/waiting-clock.ts';
@@ -88,14 +89,22 @@ function isHelp(word: string | undefined): boolean {
 }
 
 function makeClient(settings: Settings, clock: Clock): HamsaClient {
-  const { hamsaApiKey: apiKey, hamsaBaseUrl: baseUrl, hamsaAuthScheme: authScheme, hamsaAllowInsecure } = settings;
+  const { hamsaApiKey: apiKey, hamsaBaseUrl: baseUrl, hamsaAuthScheme: authScheme } = settings;
   if (apiKey === undefined) {
     throw new GatewayError('ERR_KEY_MISSING', {
       found: 'no API key',
       needed: 'HAMSA_API_KEY in the environment or the settings file',
     });
   }
-  return new HamsaClient({ apiKey, baseUrl, authScheme, allowInsecure: hamsaAllowInsecure, clock });
+  return new HamsaClient({
+    apiKey,
+    baseUrl,
+    authScheme,
+    allowInsecure: settings.hamsaAllowInsecure,
+    quota: new GovernedQuota({ limit: settings.hamsaApiQuota, clock }),
+    realtimeQuota: new GovernedQuota({ limit: settings.hamsaRealtimeQuota, clock }),
+    clock,
+  });
 }
 
 async function call(

@@ -80,6 +80,7 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     gauge('quota_limit', 'slots of the realtime quota in a minute, as far as is known', () => quota().limit),
     gauge('quota_used', 'slots of the realtime quota in use', () => quota().used),
     gauge('quota_pace_seconds', 'time between two requests while many wait', () => quota().paceMs / 1000),
+    gauge('end_silence_seconds', 'silence that ends an utterance at the moment', () => speech.endSilence.ms / 1000),
     counter('quota_refusals', 'refusals for the rate', () => quota().refusals),
     gauge('quota_waiting', 'requests that wait for the quota', () => speech.scheduler.pressure.waiting),
     counter('tts_requests', 'requests for speech', () => tts().requests),

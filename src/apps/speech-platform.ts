@@ -6,6 +6,7 @@ import { RealtimeAuth } from '../platform/realtime-auth.ts';
 import { RealtimeConnection, RealtimeCounters } from '../platform/realtime-connection.ts';
 import { buildSttRequest } from '../platform/stt-request.ts';
 import { TtsStreamClient } from '../platform/tts-stream.ts';
+import { EndSilence } from '../speech/end-silence.ts';
 import { type QuotaPressure, QuotaScheduler } from '../speech/quota-scheduler.ts';
 import { Synthesizer } from '../speech/synthesizer.ts';
 import { Transcriber } from '../speech/transcriber.ts';
@@ -22,6 +23,7 @@ export class SpeechPlatform {
   readonly realtime: RealtimeCounters = new RealtimeCounters();
   /** The account's quota, which everything here asks before it costs a slot. */
   readonly scheduler: QuotaScheduler;
+  readonly endSilence: EndSilence;
   readonly transcriber: Transcriber;
   readonly synthesizer: Synthesizer;
   readonly #quota: AccountQuota;
@@ -39,6 +41,7 @@ export class SpeechPlatform {
     this.#quota = openAccountQuota(settings, apiKey, clock, logger);
     const scheduler = new QuotaScheduler({ quota: this.#quota.source, clock, onPressure });
     this.scheduler = scheduler;
+    this.endSilence = new EndSilence(settings.gatewayEndSilenceMs, scheduler, clock);
     this.transcriber = new Transcriber({
       clock,
       guard,
@@ -78,6 +81,7 @@ export class SpeechPlatform {
 
   /** Waits at most `deadlineMs` for the transcripts that are under way, then closes everything. */
   async close(deadlineMs: number): Promise<void> {
+    this.endSilence.close();
     await this.transcriber.drain(deadlineMs);
     await this.#tts.close();
     await this.#quota.close();

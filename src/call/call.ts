@@ -5,6 +5,7 @@ import { GatewayError, toError } from '../core/errors.ts';
 import type { CallEndReason, EventBus } from '../core/events.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Leg, LegMedia } from '../ingress/leg.ts';
+import type { EndSilence } from '../speech/end-silence.ts';
 import type { PrebufferEstimator } from '../speech/prebuffer-estimator.ts';
 import type { Synthesizer } from '../speech/synthesizer.ts';
 import type { Transcriber } from '../speech/transcriber.ts';
@@ -19,6 +20,7 @@ export interface CallServices {
   readonly events: EventBus;
   readonly logger: Logger;
   readonly transcriber: Transcriber;
+  readonly endSilence: Pick<EndSilence, 'ms'>;
   readonly synthesizer: Synthesizer;
   readonly prebuffer: PrebufferEstimator;
   readonly speaking: SpeakingCounters;
@@ -38,7 +40,6 @@ export interface CallPartner {
 export interface CallOptions {
   /** Hands an answered call to a partner. Absent: the gateway listens and speaks itself. */
   readonly join?: ((call: Call, media: LegMedia) => CallPartner) | undefined;
-  readonly endSilenceMs: number;
   /** Of the audio that the platform is sent. */
   readonly sttSampleRate: 8000 | 16000;
   readonly maxCallMs: number;
@@ -183,7 +184,6 @@ export class Call {
     });
     this.#speaker = speaker;
     this.#listener = new Listener(this.id, media.capture, this.#services, {
-      endSilenceMs: this.#options.endSilenceMs,
       sttSampleRate: this.#options.sttSampleRate,
       timeline: this.#timeline,
       voiceActivity: new VoiceActivity({ sampleRate: media.capture.sampleRate }),

@@ -10,13 +10,12 @@ import { UtteranceAudio } from '../speech/utterance-audio.ts';
 import type { CallServices } from './call.ts';
 import type { Timeline, Turn } from './timeline.ts';
 
-/** How often a caller who stopped sending is looked for. */
-const STALL_CHECK_MS = 50;
+/** How often an open utterance is looked at: has its caller stopped sending, has the end silence changed? */
+const OPEN_CHECK_MS = 50;
 /** What a network may hold packets back before their absence counts as silence, on top of the end silence. */
 const STALL_GRACE_MS = 250;
 
 export interface ListenerOptions {
-  readonly endSilenceMs: number;
   /** Utterances are handed to the transcriber at this rate. */
   readonly sttSampleRate: 8000 | 16000;
   readonly timeline: Timeline;
@@ -42,7 +41,7 @@ export class Listener {
   /** The 20 ms at work. */
   readonly #frame: Int16Array;
   /** Runs while an utterance is open. */
-  #stallCheck: Timer | undefined;
+  #openCheck: Timer | undefined;
   /** Keeps a connection to the platform open while the call lasts. */
   readonly #coolDown: () => void;
   #nextSample = 0;
@@ -65,7 +64,7 @@ export class Listener {
     });
     this.#segmenter = new Segmenter({
       sampleRate: capture.sampleRate,
-      endSilenceMs: options.endSilenceMs,
+      endSilenceMs: services.endSilence.ms,
       voice: (frame) => options.isVoice(frame, this.#nextSample - frame.length, options.voiceActivity.process(frame)),
     });
     this.#coolDown = services.transcriber.warm();
@@ -110,10 +109,14 @@ export class Listener {
     for (const event of this.#segmenter.finish()) this.#take(event);
   }
 
-  /** Ends the utterance of a caller who sends nothing any more, as one with silence suppression does. */
-  #checkStall(): void {
+  /**
+   * Follows the end silence while an utterance is open, and ends that of a caller who sends nothing any more, as one
+   * with silence suppression does.
+   */
+  #lookAtOpen(): void {
+    this.#segmenter.endSilenceMs = this.#services.endSilence.ms;
     const silentMs = this.#services.clock.nowMs() - this.#capture.lastArrivalMs;
-    if (silentMs > this.#options.endSilenceMs + STALL_GRACE_MS) this.#finish();
+    if (silentMs > this.#segmenter.endSilenceMs + STALL_GRACE_MS) this.#finish();
   }
 
   #take(event: SegmenterEvent | undefined): void {
@@ -122,11 +125,12 @@ export class Listener {
     if (event.type === 'started') {
       this.#utteranceId = randomUUID();
       this.#utterance.begin(event.startSample);
-      this.#stallCheck = this.#services.clock.every(STALL_CHECK_MS, () => this.#checkStall());
+      this.#segmenter.endSilenceMs = this.#services.endSilence.ms;
+      this.#openCheck = this.#services.clock.every(OPEN_CHECK_MS, () => this.#lookAtOpen());
       events.emit('speech.started', this.#callId, { utteranceId: this.#utteranceId });
       return;
     }
-    this.#stallCheck?.cancel();
+    this.#openCheck?.cancel();
     this.#transcribe(this.#utteranceId, event);
   }
 

@@ -57,6 +57,15 @@ export const cidr: Reader<string> = (value) => {
 
 export const hostPort: Reader<HostPort> = parseHostPort;
 
+/** `NUMBER`, which is both ends of the range, or `MIN-MAX`. */
+export function range(min: number, max: number): Reader<readonly [number, number]> {
+  return (value) => {
+    const [, low = '', high = low] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(value) ?? [];
+    const [first, last] = [Number(low), Number(high)];
+    return low !== '' && first >= min && last <= max && last >= first ? [first, last] : undefined;
+  };
+}
+
 /** `IPV4:PORT`, with `/udp` or without. */
 export const sipAddress: Reader<HostPort> = (value) => {
   const address = parseHostPort(value.replace(/\/udp$/, ''));

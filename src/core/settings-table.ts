@@ -10,6 +10,7 @@ import {
   list,
   oneOf,
   portRange,
+  range,
   redisUrl,
   type Reader,
   sipAddress,
@@ -49,7 +50,8 @@ export interface Settings {
   readonly gatewayAudiosocket: HostPort | undefined;
   readonly gatewayOnCall: OnCall;
   readonly gatewayAppUrl: string | undefined;
-  readonly gatewayEndSilenceMs: number;
+  /** Shortest and longest. */
+  readonly gatewayEndSilenceMs: readonly [number, number];
   readonly gatewayAdmission: boolean;
   readonly gatewayFallbackPrompt: string | undefined;
   readonly gatewayResumeAfterFalseAlarm: boolean;
@@ -155,7 +157,6 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
     needed: '1 to 100000',
     preset: '100',
     about: 'REST requests a minute.',
-    pending: 'warn',
   },
   hamsaQuotaCounts: {
     parse: list(oneOf('connections', 'messages')),
@@ -229,10 +230,11 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
     pending: 'refuse',
   },
   gatewayEndSilenceMs: {
-    parse: integer(100, 5000),
-    needed: '100 to 5000',
+    parse: range(100, 5000),
+    needed: '100 to 5000, or MIN-MAX',
     preset: '500',
-    about: 'Silence that ends an utterance.',
+    about:
+      'Silence that ends an utterance. Between MIN and MAX (`250-900`) it follows the quota: short while that is plentiful, for fast answers, long while it is scarce, for fewer requests.',
   },
   gatewayAdmission: {
     parse: flag,

@@ -1,8 +1,8 @@
 import { QuotaLessons, type RateLimitInfo } from './quota-lessons.ts';
 import { type QuotaEntry, QuotaLog } from './quota-log.ts';
 
-/** What costs a slot: opening a realtime connection, asking for a transcript, asking for speech. */
-export type QuotaKind = 'connection' | 'stt' | 'tts';
+/** What costs a slot: opening a realtime connection, asking for a transcript, for speech, for anything else. */
+export type QuotaKind = 'connection' | 'stt' | 'tts' | 'request';
 
 export interface QuotaGovernorOptions {
   /** Requests in a window; `Infinity`: only refusals hold anything back. */

@@ -64,15 +64,18 @@ export type SegmenterEvent = SpeechStarted | SpeechEnded;
 export class Segmenter {
   readonly #voice: (frame: Int16Array) => boolean;
   readonly #frameSamples: number;
-  readonly #endSilenceSamples: number;
+  readonly #sampleRate: number;
   readonly #preRollSamples: number;
-  readonly #postRollSamples: number;
+  readonly #maxPostRollSamples: number;
   readonly #minSpeechSamples: number;
   readonly #maxSamples: number;
   readonly #cutSearchSamples: number;
   /** How long an utterance is when its loudness begins to matter. */
   readonly #searchFromSamples: number;
   readonly #quietest: QuietestPoint;
+  #endSilenceMs = 0;
+  #endSilenceSamples = 0;
+  #postRollSamples = 0;
 
   /** End of the newest frame. */
   #nextSample = 0;
@@ -89,12 +92,12 @@ export class Segmenter {
 
   constructor(options: SegmenterOptions) {
     const samples = (ms: number): number => Math.round((ms * options.sampleRate) / 1000);
-    const endSilenceMs = options.endSilenceMs ?? 500;
     this.#voice = options.voice;
+    this.#sampleRate = options.sampleRate;
     this.#frameSamples = samples(FRAME_MS);
-    this.#endSilenceSamples = samples(endSilenceMs);
     this.#preRollSamples = samples(options.preRollMs ?? 300);
-    this.#postRollSamples = samples(Math.min(options.postRollMs ?? 300, endSilenceMs));
+    this.#maxPostRollSamples = samples(options.postRollMs ?? 300);
+    this.endSilenceMs = options.endSilenceMs ?? 500;
     this.#minSpeechSamples = samples(options.minSpeechMs ?? 100);
     this.#maxSamples = samples(options.maxUtteranceMs ?? 15_000);
     this.#cutSearchSamples = samples(CUT_SEARCH_MS);
@@ -105,6 +108,18 @@ export class Segmenter {
       );
     }
     this.#quietest = new QuietestPoint(CUT_SEARCH_MS / FRAME_MS);
+  }
+
+  get endSilenceMs(): number {
+    return this.#endSilenceMs;
+  }
+
+  /** From the next frame on, also for the utterance that is open. */
+  set endSilenceMs(endSilenceMs: number) {
+    if (endSilenceMs === this.#endSilenceMs) return;
+    this.#endSilenceMs = endSilenceMs;
+    this.#endSilenceSamples = Math.round((endSilenceMs * this.#sampleRate) / 1000);
+    this.#postRollSamples = Math.min(this.#maxPostRollSamples, this.#endSilenceSamples);
   }
 
   /** Whether an utterance is open. */

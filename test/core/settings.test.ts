@@ -38,7 +38,7 @@ test('has a default for everything but what only the operator knows', () => {
   assert.equal(settings.gatewayHttp, { host: '127.0.0.1', port: 8080 });
   assert.equal(settings.gatewaySip, { host: '127.0.0.1', port: 5060 });
   assert.equal(settings.gatewayRtpPorts, [20000, 29999]);
-  assert.is(settings.gatewayEndSilenceMs, 500);
+  assert.equal(settings.gatewayEndSilenceMs, [500, 500]);
   assert.ok(Object.isFrozen(settings));
 });
 
@@ -50,6 +50,15 @@ test('keeps 0 as a value', () => {
   assert.is(settings.gatewayHttp.port, 0);
   assert.is(settings.gatewaySip.port, 0);
   assert.equal(settings.gatewayRtpPorts, [0, 0]);
+});
+
+test('the end silence is one number or the ends of a range', () => {
+  const read = (value: string) => loadSettings({ env: { GATEWAY_END_SILENCE_MS: value } }).settings.gatewayEndSilenceMs;
+  assert.equal(read('700'), [700, 700]);
+  assert.equal(read('250-900'), [250, 900]);
+  withFile('{"gatewayEndSilenceMs":300}', (configFile) =>
+    assert.equal(loadSettings({ env: {}, configFile }).settings.gatewayEndSilenceMs, [300, 300]),
+  );
 });
 
 test('puts the environment over the file over the default', () => {
@@ -90,6 +99,8 @@ const refused: readonly (readonly [string, Record<string, string>])[] = [
   ['SIP beyond loopback without an allow list', { GATEWAY_SIP: '0.0.0.0:5060' }],
   ['a handler that is not built', { GATEWAY_ON_CALL: 'agent:abc' }],
   ['recording, which is not built', { GATEWAY_RECORD: 'on' }],
+  ['a reversed end silence', { GATEWAY_END_SILENCE_MS: '900-250' }],
+  ['an end silence with half a range', { GATEWAY_END_SILENCE_MS: '250-' }],
   ['a word for a switch', { HAMSA_ALLOW_INSECURE: 'maybe' }],
 ];
 for (const [what, env] of refused) {

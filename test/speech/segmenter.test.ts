@@ -74,6 +74,22 @@ test('endSilenceMs, preRollMs and postRollMs are kept to, and a tail is no longe
   assert.is((told[1]!.event as SpeechEnded).endSample, at(80));
 });
 
+test('a changed end silence counts from the next frame on, for an open utterance too, and bounds its tail', () => {
+  const shorter = line({ endSilenceMs: 900 });
+  for (const voiced of frames('20. 20V 20.')) shorter.push(voiced);
+  assert.is(shorter.told.length, 1);
+  shorter.segmenter.endSilenceMs = 200;
+  shorter.push(false);
+  assert.is(shorter.told[1]?.frame, 61);
+  assert.is((shorter.told[1]!.event as SpeechEnded).endSample, at(40 + 10));
+  const longer = line({ endSilenceMs: 250 });
+  for (const voiced of frames('20. 20V 10.')) longer.push(voiced);
+  longer.segmenter.endSilenceMs = 900;
+  for (const voiced of frames('40.')) longer.push(voiced);
+  assert.is(longer.told[1]?.frame, 85);
+  assert.is((longer.told[1]!.event as SpeechEnded).endSample, at(40 + 15));
+});
+
 test('a word whose start and end the detector misses by 200 ms is inside with 100 ms to spare', () => {
   // The word lasts from frame 100 to 160; voice activity is seen from 110 to 150.
   const { told } = run('110. 40V 60.');

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
@@ -84,6 +85,8 @@ export class Caller {
 
   constructor(options: CallerOptions) {
     this.#options = options;
+    // Every call listens, and there may be many.
+    setMaxListeners(0, this.#closing.signal);
     this.#transport = new Transport(options);
     this.#queue = new RequestQueue(options.queue);
     this.#cache = options.cache && new ResponseCache(options.cache, options.clock);
