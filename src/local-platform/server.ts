@@ -1,21 +1,31 @@
 import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
+import { OutboundClient } from '../core/outbound-client.ts';
 import { keyCheck } from './access.ts';
 import { VoiceAgents } from './agent/voice-agents.ts';
+import { allRoutes } from './api/all-routes.ts';
+import { openApiDocument } from './api/openapi.ts';
+import { serveRoutes } from './api/serve-routes.ts';
 import { ApiError, failureBody } from './api-error.ts';
-import type { PlatformContext, PlatformLog } from './context.ts';
-import { chooseEngines, type EngineChoice } from './engines/choose-engines.ts';
+import { CallSimulator } from './calls/call-simulator.ts';
+import { CampaignRunner } from './calls/campaign-runner.ts';
+import type { PlatformContext } from './context.ts';
+import type { PlatformLog } from './platform-log.ts';
+import { chooseEngines, type EngineChoice, type Engines } from './engines/choose-engines.ts';
 import { FaultQueue } from './faults.ts';
 import { FixedWindow } from './fixed-window.ts';
+import { JobRunner } from './jobs/job-runner.ts';
+import type { Tier } from './knowledge-storage.ts';
+import { MediaShelf } from './media-shelf.ts';
+import { parseBody } from './api/body.ts';
 import { allowPages } from './pages.ts';
-import { rateLimitHeaders } from './rate-limit-headers.ts';
 import { realtimeEndpoint } from './realtime-session.ts';
 import { faultRoutes } from './routes/fault-routes.ts';
-import { realtimeSttRoutes } from './routes/realtime-stt.ts';
-import { realtimeTtsRoutes } from './routes/realtime-tts.ts';
+import { mediaRoutes } from './routes/media.ts';
 import { SocketServer } from './socket-server.ts';
 import { PlatformState } from './state/state.ts';
+import { Webhooks } from './webhooks.ts';
 
 const MAX_BODY_BYTES = 8 << 20;
 /** How long a client may take to send its request. */
@@ -31,8 +41,14 @@ export interface LocalPlatformOptions {
   readonly log: PlatformLog;
   /** Default `auto`. */
   readonly engines?: EngineChoice;
+  /** Requests to the standard APIs a minute. Default 100. */
+  readonly apiQuota?: number;
   /** Realtime requests, messages and connections a minute. Default 100. */
   readonly realtimeQuota?: number;
+  /** Of the account: what its knowledge base may hold. Default `free`. */
+  readonly tier?: Tier;
+  /** Lets web tools, webhooks and media be on loopback and private addresses. Default false. */
+  readonly allowPrivateUrls?: boolean;
   /** Default the machine's. */
   readonly clock?: Clock;
 }
@@ -56,20 +72,11 @@ export interface LocalPlatform {
  * @throws GatewayError `ERR_LISTEN` - the address can not be bound.
  */
 export async function startLocalPlatform(options: LocalPlatformOptions): Promise<LocalPlatform> {
-  const { host = '127.0.0.1', port, apiKey, log, engines: choice = 'auto', realtimeQuota = 100 } = options;
+  const { host = '127.0.0.1', port, log, engines: choice = 'auto' } = options;
   const engines = await chooseEngines(choice, log);
   const stopping = new AbortController();
   const clock = options.clock ?? systemClock;
-  const context: PlatformContext = {
-    holdsKey: keyCheck(apiKey),
-    engines,
-    realtimeQuota: new FixedWindow(realtimeQuota),
-    faults: new FaultQueue(),
-    state: new PlatformState(clock, () => {}),
-    clock,
-    log,
-    stopping: stopping.signal,
-  };
+  const context = makeContext(options, engines, clock, stopping.signal);
   const agents = new VoiceAgents(context);
   await agents.start();
   const app = buildApp(context, agents);
@@ -81,7 +88,8 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
     closing ??= (async () => {
       stopping.abort();
       await agents.close();
-      await Promise.all([sockets.close(), app.close()]);
+      await Promise.all([context.calls.settled(), context.campaigns.settled(), context.jobs.settled()]);
+      await Promise.all([sockets.close(), app.close(), context.outbound.close()]);
       // Nobody waits for an answer any more, so that what the engines still do has been aborted.
       await Promise.all([engines.ears.settled(), engines.voice.settled()]);
     })();
@@ -89,6 +97,7 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
   };
   try {
     const url = await app.listen({ host, port });
+    context.media.baseUrl = url;
     log.info({ url, ears: engines.ears.name, voice: engines.voice.name }, 'the local platform is up');
     const agentUrl = `${url.replace(/^http/, 'ws')}/stream`;
     return { url, agentUrl, ears: engines.ears.name, voice: engines.voice.name, close };
@@ -99,16 +108,51 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
   }
 }
 
+function makeContext(
+  options: LocalPlatformOptions,
+  engines: Engines,
+  clock: Clock,
+  stopping: AbortSignal,
+): PlatformContext {
+  const { apiKey, log, apiQuota = 100, realtimeQuota = 100, tier = 'free', allowPrivateUrls = false } = options;
+  const faults = new FaultQueue();
+  const media = new MediaShelf();
+  const outbound = new OutboundClient({ clock, allowPrivate: allowPrivateUrls });
+  const state: PlatformState = new PlatformState(clock, (event) => {
+    const agent = state.agents.find(event.conversation.voiceAgentId);
+    if (agent !== undefined) webhooks.onCallEvent(event, agent);
+  });
+  const webhooks = new Webhooks({ outbound, clock, log, faults, projectId: state.projectId, stopping });
+  const calls = new CallSimulator({ state, voice: engines.voice, outbound, media, faults, clock, log, stopping });
+  return {
+    holdsKey: keyCheck(apiKey),
+    engines,
+    apiQuota: new FixedWindow(apiQuota),
+    realtimeQuota: new FixedWindow(realtimeQuota),
+    faults,
+    state,
+    tier,
+    outbound,
+    media,
+    calls,
+    campaigns: new CampaignRunner(state, calls, log, stopping),
+    jobs: new JobRunner({ state, engines, outbound, media, webhooks, log, stopping }),
+    clock,
+    log,
+    stopping,
+  };
+}
+
 function buildApp(context: PlatformContext, agents: VoiceAgents): FastifyInstance {
-  const { clock, log } = context;
+  const { log } = context;
   const app = fastify({ forceCloseConnections: true, bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_WITHIN_MS });
 
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
-      done(null, body === '' ? {} : JSON.parse(String(body)));
-    } catch {
-      done(new ApiError(400, 'The body is not JSON'));
+      done(null, parseBody(String(body)));
+    } catch (thrown) {
+      done(thrown instanceof ApiError ? thrown : new ApiError(400, 'The body is not JSON'));
     }
   });
   allowPages(app);
@@ -129,22 +173,17 @@ function buildApp(context: PlatformContext, agents: VoiceAgents): FastifyInstanc
     log.debug({ method, route: routeOptions.url ?? null }, 'the client went away');
   });
 
+  const routes = allRoutes(context);
+  const document = openApiDocument(routes);
+  app.get('/openapi.json', () => document);
+  mediaRoutes(app, context);
   app.register(async (known) => {
     known.addHook('onRequest', async (request) => {
       if (!context.holdsKey(request.raw)) throw new ApiError(401, 'Invalid or missing API key');
     });
     faultRoutes(known, context);
     agents.addRoutes(known);
-    known.register(async (metered) => {
-      metered.addHook('onRequest', async (_request, reply) => {
-        const nowMs = clock.wallMs();
-        const decision = context.realtimeQuota.take(nowMs);
-        reply.headers(rateLimitHeaders(decision, nowMs));
-        if (!decision.allowed) throw new ApiError(429, 'Too many requests');
-      });
-      realtimeSttRoutes(metered, context);
-      realtimeTtsRoutes(metered, context);
-    });
+    serveRoutes(known, context, routes);
   });
   return app;
 }

@@ -7,8 +7,14 @@ import { ENGINE_SAMPLE_RATE } from './engines/engine.ts';
 
 const MAX_TEXT_CHARACTERS = 2000;
 
+interface TtsPayload {
+  readonly text: string;
+  readonly mulaw?: boolean | undefined;
+  readonly sampleRate?: '8k' | '16k' | undefined;
+}
+
 /** Fields that have no effect here (voices, `dialect`, `speed`, `pitch`, unknown ones) are accepted if well-formed. */
-const TtsPayload = z.looseObject({
+export const TtsPayload: z.ZodType<TtsPayload> = z.looseObject({
   text: z.string().trim().min(1).max(MAX_TEXT_CHARACTERS),
   voiceId: z.string().optional(),
   speaker: z.string().optional(),

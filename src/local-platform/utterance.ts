@@ -10,8 +10,14 @@ export const MAX_UTTERANCE_S = 60;
 
 const AUDIO_LIST_SAMPLE_RATE = 16_000;
 
+interface SttPayload {
+  readonly audioBase64?: string | undefined;
+  readonly audioList?: readonly number[] | undefined;
+  readonly isEosEnabled?: boolean | undefined;
+}
+
 /** Fields that have no effect here (`language`, `model`, `eosThreshold`, unknown ones) are accepted if well-formed. */
-const SttPayload = z.looseObject({
+export const SttPayload: z.ZodType<SttPayload> = z.looseObject({
   audioBase64: z.string().optional(),
   audioList: z.array(z.number()).optional(),
   language: z.string().optional(),

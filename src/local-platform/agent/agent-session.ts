@@ -1,7 +1,8 @@
 import type { WebSocket } from 'ws';
 import type { Timer } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
-import type { PlatformContext, PlatformLog } from '../context.ts';
+import type { PlatformContext } from '../context.ts';
+import type { PlatformLog } from '../platform-log.ts';
 import { ENGINE_SAMPLE_RATE } from '../engines/engine.ts';
 import type { Fault } from '../faults.ts';
 import { hear } from '../speech.ts';

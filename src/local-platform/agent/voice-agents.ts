@@ -13,7 +13,7 @@ const DEFAULT_GREETING = 'Hello! How can I help you today?';
 /** Conversations at once. */
 const MAX_SESSIONS = 64;
 
-/** The hosted voice agents: `conversation-init`, the conversations, and the sockets on which they are held. */
+/** The hosted voice agents: `conversation-init`, and the sockets on which they are held. */
 export class VoiceAgents {
   readonly #context: PlatformContext;
   readonly #sessions = new Map<string, AgentSession>();
@@ -33,9 +33,6 @@ export class VoiceAgents {
       if (await answerWithFault(faults.take('agent-init'), reply, clock, goneSignal(reply))) return reply;
       return successBody({ jobId: this.#begin(request.body).id });
     });
-    app.get<{ Params: { id: string } }>('/v1/voice-agents/conversation/:id', (request) =>
-      successBody(this.#context.state.conversations.get(request.params.id)),
-    );
   }
 
   /** `/stream/{jobId}` */

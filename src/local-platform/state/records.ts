@@ -72,7 +72,7 @@ export interface Contact {
   readonly conversationId: string | null;
 }
 
-export type CampaignStatus = 'RUNNING' | 'PAUSED' | 'CANCELLED' | 'COMPLETED';
+export type CampaignStatus = 'DRAFT' | 'RUNNING' | 'PAUSED' | 'CANCELLED' | 'COMPLETED';
 
 export interface Campaign extends Base {
   readonly name: string;
