@@ -24,6 +24,7 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
   const stt = () => speech.transcriber.statistics;
   const quota = () => speech.scheduler.usage;
   const tts = () => speech.synthesizer.statistics;
+  const prompts = () => speech.output.prompts?.statistics;
   const gauge = (name: string, help: string, read: () => number): Measurement => ({
     name: `hamsa_gateway_${name}`,
     kind: 'gauge',
@@ -86,6 +87,10 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     counter('tts_requests', 'requests for speech', () => tts().requests),
     counter('tts_retries', 'requests for speech that were made again', () => tts().retries),
     counter('tts_short', 'answers whose audio was missing or far too short for their text', () => tts().short),
+    counter('prompt_hits', 'requests for speech that the prompt cache saved', () => prompts()?.hits ?? 0),
+    counter('prompt_misses', 'requests for speech that it did not have', () => prompts()?.misses ?? 0),
+    gauge('prompt_memory_bytes', 'speech that it keeps in memory', () => prompts()?.memoryBytes ?? 0),
+    gauge('prompt_disk_bytes', 'speech that it keeps on disk', () => prompts()?.diskBytes ?? 0),
     counter('tts_failed', 'texts that could not be spoken', () => tts().failed),
     gauge(
       'prebuffer_delay_seconds',

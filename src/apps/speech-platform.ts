@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Settings } from '../core/settings-table.ts';
@@ -5,17 +6,17 @@ import { AccountGuard } from '../platform/account-guard.ts';
 import { RealtimeAuth } from '../platform/realtime-auth.ts';
 import { RealtimeConnection, RealtimeCounters } from '../platform/realtime-connection.ts';
 import { buildSttRequest } from '../platform/stt-request.ts';
-import { TtsStreamClient } from '../platform/tts-stream.ts';
 import { EndSilence } from '../speech/end-silence.ts';
 import { type QuotaPressure, QuotaScheduler } from '../speech/quota-scheduler.ts';
-import { Synthesizer } from '../speech/synthesizer.ts';
+import type { Synthesizer } from '../speech/synthesizer.ts';
 import { Transcriber } from '../speech/transcriber.ts';
 import { type AccountQuota, openAccountQuota } from './account-quota.ts';
+import { SpeechOutput } from './speech-output.ts';
 
 /** A hundred answers a minute fit through while each takes less than 2.4 s. */
 const MAX_SOCKETS = 4;
-/** A caller waits no longer than this for the quota before a reply is given up. */
-const MAX_SPEECH_WAIT_MS = 30_000;
+/** Below GATEWAY_DATA. */
+const PROMPT_FOLDER = 'prompts';
 
 /** Everything of the gateway that talks to the platform, wired together for one API key. */
 export class SpeechPlatform {
@@ -25,9 +26,8 @@ export class SpeechPlatform {
   readonly scheduler: QuotaScheduler;
   readonly endSilence: EndSilence;
   readonly transcriber: Transcriber;
-  readonly synthesizer: Synthesizer;
+  readonly output: SpeechOutput;
   readonly #quota: AccountQuota;
-  readonly #tts: TtsStreamClient;
 
   constructor(
     settings: Settings,
@@ -52,26 +52,25 @@ export class SpeechPlatform {
       encode: (pcm, sampleRate) =>
         buildSttRequest(pcm, sampleRate, { language: settings.hamsaLanguage, format: settings.hamsaSttFormat }),
     });
-    this.#tts = new TtsStreamClient({
-      baseUrl: settings.hamsaBaseUrl,
+    this.output = new SpeechOutput({
+      settings,
       apiKey,
-      authScheme: settings.hamsaAuthScheme,
+      clock,
+      logger,
       guard,
-      clock,
-      acquireSlot: ({ priority = 'turn', signal }) =>
-        scheduler.acquire('tts', { priority, deadlineMs: MAX_SPEECH_WAIT_MS, signal }),
-    });
-    this.synthesizer = new Synthesizer({
-      openSpeech: (request, options) => this.#tts.openSpeech(request, options),
-      clock,
-      voice: settings.hamsaVoice,
-      dialect: settings.hamsaDialect,
+      scheduler,
+      promptFolder: join(settings.gatewayData, PROMPT_FOLDER),
     });
   }
 
+  get synthesizer(): Synthesizer {
+    return this.output.synthesizer;
+  }
+
   /** To be awaited before the first call. */
-  start(): Promise<void> {
-    return this.#quota.start();
+  async start(): Promise<void> {
+    await this.#quota.start();
+    this.output.start();
   }
 
   /** Whether the platform is failing at the moment, for `/health/ready`. */
@@ -83,7 +82,7 @@ export class SpeechPlatform {
   async close(deadlineMs: number): Promise<void> {
     this.endSilence.close();
     await this.transcriber.drain(deadlineMs);
-    await this.#tts.close();
+    await this.output.close();
     await this.#quota.close();
   }
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import type { OpenSpeech, SpeechPriority, SpeechRequest, SpeechStream } from '../platform/speech-stream.ts';
 import type { SENTENCE_END } from './playback.ts';
+import type { PromptCache } from './prompt-cache.ts';
 import { markSentences } from './sentence-marks.ts';
 import { SpeechPace } from './speech-duration.ts';
 import { SpeechRequester } from './speech-requester.ts';
@@ -16,6 +17,8 @@ export interface SynthesizerOptions {
   readonly voice: string;
   readonly dialect?: string | undefined;
   readonly language?: string | undefined;
+  /** What was said before. Default: everything is asked for anew. */
+  readonly prompts?: PromptCache;
 }
 
 export interface SpeakOptions extends SpeechPriority {
@@ -71,7 +74,7 @@ export class Synthesizer {
     const requests = planRequests(text);
     const open = (index: number): Promise<SpeechStream> | undefined => {
       const sentences = requests[index];
-      const opening = sentences && this.#open(sentences.join('').trim(), { ...options, signal });
+      const opening = sentences && this.#open(sentences, { ...options, signal });
       // A failure of what is asked for ahead is told when its turn comes.
       opening?.catch(() => {});
       return opening;
@@ -95,16 +98,36 @@ export class Synthesizer {
     return undefined;
   }
 
-  #open(text: string, { voice = this.#options.voice, signal, priority }: SpeakOptions): Promise<SpeechStream> {
+  /**
+   * Fetches the speech of `text` unless it is kept already, and keeps it on disk and in memory, so that it can be spoken
+   * at any time: also while the platform is away.
+   *
+   * @throws TypeError - the synthesizer keeps nothing. @throws GatewayError as {@link speak} does.
+   */
+  async preload(text: string, options: Omit<SpeakOptions, 'sampleRate'> = {}): Promise<void> {
+    const { prompts } = this.#options;
+    if (!prompts) throw new TypeError('Expected a synthesizer with prompts to preload a text');
+    for (const sentences of planRequests(text)) {
+      const request = this.#requestFor(sentences, options.voice);
+      await prompts.pin(request, () => this.#requester.open(request, { priority: 'batch', ...options }));
+    }
+  }
+
+  #open(sentences: readonly string[], { voice, signal, priority }: SpeakOptions): Promise<SpeechStream> {
+    const request = this.#requestFor(sentences, voice);
+    const ask = (): Promise<SpeechStream> => this.#requester.open(request, { signal, priority });
+    return this.#options.prompts?.speech(request, signal, ask) ?? ask();
+  }
+
+  #requestFor(sentences: readonly string[], voice: string = this.#options.voice): SpeechRequest {
     const { dialect, language } = this.#options;
-    const request: SpeechRequest = {
-      text,
+    return {
+      text: sentences.join('').trim(),
       voice,
       ...(dialect === undefined ? {} : { dialect }),
       ...(language === undefined ? {} : { language }),
       sampleRate: REQUESTED_RATE,
     };
-    return this.#requester.open(request, { signal, priority });
   }
 }
 
