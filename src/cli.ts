@@ -12,7 +12,7 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load?
   check: { about: 'check settings and environment', load: async () => (await import('./apps/check.ts')).check },
   mic: { about: 'transcribe a microphone' },
   transcribe: { about: 'transcribe files' },
-  say: { about: 'speak a text' },
+  say: { about: 'speak a text', load: async () => (await import('./apps/say.ts')).say },
   api: { about: 'the REST API from a shell', load: async () => (await import('./apps/api.ts')).api },
   bench: { about: 'latency and capacity harness' },
 };

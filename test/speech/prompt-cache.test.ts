@@ -83,7 +83,11 @@ test.before.each(async (world) => {
 });
 test.after.each(({ folder }) => rm(folder, { recursive: true, force: true }));
 
-test('a text that is said for the third time costs nothing and sounds the same', async ({ start, requests, folder }) => {
+test('a text that is said for the third time costs nothing and sounds the same', async ({
+  start,
+  requests,
+  folder,
+}) => {
   const { hear, prompts } = start();
   await hear('Hello there.');
   assert.equal(await readdir(folder), [], 'a reply that is said once fills no disk');
