@@ -12,12 +12,15 @@ import { registerSecret } from '../core/secrets.ts';
 import type { Settings } from '../core/settings-table.ts';
 import type { Leg } from '../ingress/leg.ts';
 import { SipIngress } from '../ingress/sip/sip-ingress.ts';
+import { HamsaClient } from '../platform/rest/hamsa-client.ts';
 import { sttSampleRate } from '../platform/stt-request.ts';
+import { AgentSessions } from '../server/agent-sessions/agent-sessions.ts';
 import { HttpServer } from '../server/http-server.ts';
 import { Metrics } from '../server/metrics.ts';
 import { PrebufferEstimator } from '../speech/prebuffer-estimator.ts';
 import { measurements } from './measurements.ts';
 import { openMediaTransport } from './media-transport.ts';
+import { pageAgents } from './page-agents.ts';
 import { SpeechPlatform } from './speech-platform.ts';
 
 /** What is left to calls, transcripts and sockets after a stop was asked for. */
@@ -39,6 +42,8 @@ export class Gateway {
   /** Of the platform's speech, learned from all calls. */
   readonly #prebuffer = new PrebufferEstimator();
   readonly #speaking = new SpeakingCounters();
+  readonly #client: HamsaClient;
+  readonly #agentSessions: AgentSessions;
   readonly #sip: SipIngress;
   readonly #metrics: Metrics;
   readonly #http: HttpServer;
@@ -62,6 +67,19 @@ export class Gateway {
     this.#speech = new SpeechPlatform(settings, settings.hamsaApiKey, this.#clock, this.#logger, (pressure) =>
       this.events.emit('quota.pressure', null, pressure),
     );
+    this.#client = new HamsaClient({
+      apiKey: settings.hamsaApiKey,
+      baseUrl: settings.hamsaBaseUrl,
+      authScheme: settings.hamsaAuthScheme,
+      allowInsecure: settings.hamsaAllowInsecure,
+      guard: this.#speech.guard,
+      clock: this.#clock,
+    });
+    this.#agentSessions = new AgentSessions({
+      platform: pageAgents(settings, settings.hamsaApiKey, this.#client, this.#speech.scheduler),
+      clock: this.#clock,
+      logger: this.#logger,
+    });
     const transport = openMediaTransport(settings, this.#clock, this.#logger);
     this.#sip = new SipIngress({
       clock: this.#clock,
@@ -82,6 +100,7 @@ export class Gateway {
         transport,
         prebuffer: this.#prebuffer,
         speaking: this.#speaking,
+        agentSessions: this.#agentSessions,
         eventReaders: () => this.#http.eventReaders,
       }),
     );
@@ -93,6 +112,7 @@ export class Gateway {
       events: this.events,
       metrics: this.#metrics.registry,
       readiness: () => this.#readiness(),
+      agentSessions: this.#agentSessions,
       quota: () => ({ ...this.#speech.scheduler.usage, ...this.#speech.scheduler.pressure }),
     });
   }
@@ -118,6 +138,7 @@ export class Gateway {
     await this.#speech.close(GOODBYE_MS);
     await this.#sip.close(Math.max(0, deadlineMs - this.#clock.nowMs()));
     await this.#http.close();
+    await this.#client.close();
   }
 
   #begin(leg: Leg): void {

@@ -3,6 +3,7 @@ import type { SpeakingCounters } from '../call/speaking-counters.ts';
 import type { SipIngress } from '../ingress/sip/sip-ingress.ts';
 import { NativeTransport } from '../rtp/native-transport.ts';
 import type { MediaTransport } from '../rtp/transport.ts';
+import type { AgentSessions } from '../server/agent-sessions/agent-sessions.ts';
 import type { Measurement } from '../server/metrics.ts';
 import type { PrebufferEstimator } from '../speech/prebuffer-estimator.ts';
 import type { SpeechPlatform } from './speech-platform.ts';
@@ -14,6 +15,7 @@ export interface MeasuredParts {
   readonly transport: MediaTransport;
   readonly prebuffer: PrebufferEstimator;
   readonly speaking: SpeakingCounters;
+  readonly agentSessions: AgentSessions;
   eventReaders(): number;
 }
 
@@ -23,6 +25,7 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
   const media = () => (parts.transport instanceof NativeTransport ? parts.transport.statistics : undefined);
   const stt = () => speech.transcriber.statistics;
   const quota = () => speech.scheduler.usage;
+  const pages = () => parts.agentSessions.statistics;
   const tts = () => speech.synthesizer.statistics;
   const prompts = () => speech.output.prompts?.statistics;
   const gauge = (name: string, help: string, read: () => number): Measurement => ({
@@ -57,6 +60,20 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
       () => (media()?.maxLateMs ?? 0) / 1000,
     ),
     gauge('event_readers', 'event sockets that are connected', () => parts.eventReaders()),
+    counter('agent_sessions', 'tokens for web pages that were issued', () => pages().issued),
+    counter(
+      'agent_sessions_refused',
+      'tokens that were not issued, because there were too many',
+      () => pages().refused,
+    ),
+    gauge('agent_sessions_valid', 'tokens that have not expired', () => pages().valid),
+    gauge('agent_pages', 'pages that are connected to a hosted agent', () => pages().connected),
+    counter(
+      'agent_page_connections',
+      'connections to hosted agents that were made for pages',
+      () => pages().connections,
+    ),
+    counter('agent_pages_too_slow', 'of those, given up because one side was too slow', () => pages().tooSlow),
     counter('sip_received', 'SIP datagrams from allowed networks', () => sip.counters.received),
     counter('sip_malformed', 'SIP datagrams that are no SIP message', () => sip.counters.malformed),
     counter('sip_not_allowed', 'datagrams from networks that are not allowed', () => sip.counters.notAllowed),

@@ -18,6 +18,8 @@ const CREDENTIAL_PLACES: readonly RegExp[] = [
   /((?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:(?:token|bearer|basic)\s+)?)[^\s"',;}\\]+/gi,
   /(x-api-key["']?\s*[:=]\s*["']?)[^\s"',;}\\]+/gi,
   /(\/\/[^/\s:@"']*:)[^/\s@"']+(?=@)/g,
+  // Session tokens, which are too many and too short-lived to be registered.
+  /(hgs_)[\w-]{43}/g,
 ];
 
 /** Remembers `value` so that {@link redact} removes it from now on: as it is, URL-encoded, JSON-escaped and in base64. */
@@ -31,9 +33,14 @@ export function registerSecret(value: string): void {
   pattern = new RegExp(longestFirst.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g');
 }
 
+/** `text` without the secrets that are registered, and otherwise as it is. */
+export function removeSecrets(text: string): string {
+  return pattern ? text.replace(pattern, REDACTED) : text;
+}
+
 /** `text` without any secret. */
 export function redact(text: string): string {
-  let clean = pattern ? text.replace(pattern, REDACTED) : text;
+  let clean = removeSecrets(text);
   for (const place of CREDENTIAL_PLACES) clean = clean.replace(place, `$1${REDACTED}`);
   return clean;
 }

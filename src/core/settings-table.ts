@@ -113,10 +113,9 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
   },
   hamsaAgentUrl: {
     parse: url('wss:', 'ws:'),
-    needed: 'a wss URL',
+    needed: 'a wss URL (ws on loopback, or with HAMSA_ALLOW_INSECURE)',
     preset: 'wss://bots.tryhamsa.com/stream',
     about: 'The socket of hosted voice agents.',
-    pending: 'warn',
   },
   hamsaLanguage: { parse: text, needed: 'a language code', preset: 'ar', about: 'Language of the callers.' },
   hamsaVoice: {

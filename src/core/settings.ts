@@ -145,6 +145,7 @@ function checkTogether(settings: Settings): Settings {
   for (const [name, value] of [
     ['HAMSA_BASE_URL', settings.hamsaBaseUrl],
     ['HAMSA_REALTIME_URL', realtimeUrl],
+    ['HAMSA_AGENT_URL', settings.hamsaAgentUrl],
   ] as const) {
     const { protocol, hostname } = new URL(value);
     const secure = protocol === 'https:' || protocol === 'wss:';

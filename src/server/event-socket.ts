@@ -1,13 +1,14 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { CallRegistry } from '../call/registry.ts';
-import { ERRORS, GatewayError, toError } from '../core/errors.ts';
+import { GatewayError, toError } from '../core/errors.ts';
 import type { EventBus } from '../core/events.ts';
 import type { Logger } from '../core/logger.ts';
 import { redact } from '../core/secrets.ts';
 import type { AccessCheck } from './access.ts';
 import { runCommand } from './commands.ts';
+import { refuseUpgrade } from './refuse-upgrade.ts';
 
 const SUBPROTOCOL = 'hamsa-gateway';
 const MAX_READERS = 100;
@@ -54,7 +55,7 @@ export class EventSocket {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const denied = this.#denial(request);
     if (denied) {
-      refuse(socket, denied);
+      refuseUpgrade(socket, denied);
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (reader) => {
@@ -116,15 +117,4 @@ function answer(calls: CallRegistry, message: string): Record<string, unknown> {
       thrown instanceof GatewayError ? thrown : new GatewayError('ERR_BAD_REQUEST', toError(thrown).message);
     return { type: 'result', id, ok: false, error: { code: error.code, message: redact(error.message) } };
   }
-}
-
-/** Answers an upgrade as an HTTP error. */
-function refuse(socket: Duplex, { code, message }: GatewayError): void {
-  const status = ERRORS[code].httpStatus ?? 500;
-  const body = JSON.stringify({ error: { code, message: redact(message) } });
-  socket.on('error', () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

@@ -3,12 +3,13 @@ import type { Registry } from 'prom-client';
 import type { CallRegistry } from '../call/registry.ts';
 import type { HostPort } from '../core/addresses.ts';
 import { formatHostPort } from '../core/addresses.ts';
-import { ERRORS, GatewayError, toError } from '../core/errors.ts';
+import { GatewayError, toError } from '../core/errors.ts';
 import type { EventBus } from '../core/events.ts';
 import type { Logger } from '../core/logger.ts';
-import { redact } from '../core/secrets.ts';
 import { createAccessCheck } from './access.ts';
+import type { AgentSessions } from './agent-sessions/agent-sessions.ts';
 import { runCommand } from './commands.ts';
+import { errorAnswer } from './error-answer.ts';
 import { EventSocket } from './event-socket.ts';
 
 /** What `/health/*` and `/v1/calls` show; the gateway provides it. */
@@ -26,6 +27,8 @@ export interface HttpServerOptions extends ServerSources {
   readonly address: HostPort;
   readonly token: string | undefined;
   readonly logger: Logger;
+  /** Absent: none are given out. */
+  readonly agentSessions?: AgentSessions;
 }
 
 /** Routes of the contract that a later part brings. */
@@ -45,6 +48,7 @@ const NOT_BUILT: readonly (readonly ['GET' | 'POST' | 'DELETE', string])[] = [
 export class HttpServer {
   readonly #app: FastifyInstance;
   readonly #eventSocket: EventSocket;
+  readonly #agentSessions: AgentSessions | undefined;
   readonly #address: HostPort;
 
   constructor(options: HttpServerOptions) {
@@ -70,12 +74,17 @@ export class HttpServer {
       addMetrics(guarded, options.metrics);
       addCalls(guarded, options.calls);
       addCommands(guarded, options.calls);
+      options.agentSessions?.addRoutes(guarded);
       guarded.get('/v1/quota', () => options.quota());
       for (const [method, url] of NOT_BUILT) guarded.route({ method, url, handler: notBuilt });
       done();
     });
+    options.agentSessions?.addSdkRoutes(this.#app);
+    this.#agentSessions = options.agentSessions;
     this.#eventSocket = new EventSocket(options.calls, options.events, checkAccess, options.logger);
-    this.#app.server.on('upgrade', (request, socket, head) => this.#eventSocket.upgrade(request, socket, head));
+    this.#app.server.on('upgrade', (request, socket, head) => {
+      if (!options.agentSessions?.upgrade(request, socket, head)) this.#eventSocket.upgrade(request, socket, head);
+    });
   }
 
   get eventReaders(): number {
@@ -99,6 +108,7 @@ export class HttpServer {
 
   async close(): Promise<void> {
     this.#eventSocket.close();
+    this.#agentSessions?.close();
     await this.#app.close();
   }
 }
@@ -146,13 +156,6 @@ function notBuilt(request: FastifyRequest): never {
 }
 
 function sendError(reply: FastifyReply, thrown: unknown, logger: Logger): FastifyReply {
-  const error = toError(thrown);
-  if (error instanceof GatewayError) {
-    const status = ERRORS[error.code].httpStatus ?? 500;
-    return reply.code(status).send({ error: { code: error.code, message: redact(error.message) } });
-  }
-  const status = (error as { statusCode?: number }).statusCode ?? 500;
-  if (status >= 500) logger.error({ error }, 'an HTTP request failed');
-  const message = status >= 500 ? 'internal error' : redact(error.message);
-  return reply.code(status >= 500 ? 500 : 400).send({ error: { code: 'ERR_BAD_REQUEST', message } });
+  const { status, error } = errorAnswer(thrown, logger);
+  return reply.code(status).send({ error });
 }

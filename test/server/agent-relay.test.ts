@@ -1,0 +1,265 @@
+import { once } from 'node:events';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type ClientOptions, WebSocket } from 'ws';
+import { until } from '../support/until.ts';
+import { type AgentWorld, type Issued, KEY, TOKEN, withAgentWorld } from './agent-world.ts';
+
+const test = suite('agent relay');
+
+/** A page as the SDK connects it. */
+function open(session: Issued, jobId = 'job-1', options: ClientOptions = {}): WebSocket {
+  const socket = new WebSocket(`${session.wsUrl}/${jobId}?api_key=${session.token}`, options);
+  socket.on('error', () => {});
+  return socket;
+}
+
+async function refusal(socket: WebSocket): Promise<{ status: number; body: string }> {
+  const [request, response] = (await once(socket, 'unexpected-response')) as [
+    import('node:http').ClientRequest,
+    import('node:http').IncomingMessage,
+  ];
+  let body = '';
+  for await (const chunk of response) body += String(chunk);
+  request.destroy();
+  return { status: response.statusCode ?? 0, body };
+}
+
+async function connected(
+  world: AgentWorld,
+  fields?: object,
+): Promise<{ session: Issued; page: WebSocket; agent: WebSocket }> {
+  const session = await world.issued(fields);
+  const { data } = (await (await world.begin(session)).json()) as { data: { jobId: string } };
+  const page = open(session, data.jobId);
+  await once(page, 'open');
+  return { session, page, agent: world.agents.at(-1)! };
+}
+
+/** Whatever the two sent before has been read by the gateway once this resolves. */
+async function answered(page: WebSocket, agent: WebSocket): Promise<void> {
+  const received = [once(page, 'message'), once(agent, 'message')];
+  page.send('later than the pong');
+  agent.send('later than the pong');
+  await Promise.all(received);
+}
+
+test('passes messages both ways as they are, in order, the first included', () =>
+  withAgentWorld(async (world) => {
+    const { page, agent } = await connected(world);
+    const toAgent: [string, boolean][] = [];
+    agent.on('message', (data, isBinary) => toAgent.push([(data as Buffer).toString(), isBinary]));
+    const toPage: [string, boolean][] = [];
+    page.on('message', (data, isBinary) => toPage.push([(data as Buffer).toString(), isBinary]));
+    const sent: [string, boolean][] = [
+      ['{"event":"start"}', false],
+      ['bytes', true],
+      ['', false],
+      ['سلام', false],
+    ];
+    for (const [text, isBinary] of sent) {
+      page.send(Buffer.from(text), { binary: isBinary });
+      agent.send(Buffer.from(text), { binary: isBinary });
+    }
+    await until(() => toAgent.length === 4 && toPage.length === 4, 'all messages');
+    assert.equal(toAgent, sent);
+    assert.equal(toPage, sent);
+    assert.equal(world.script.slots, ['acquired', 'sent', 'answered']);
+    page.terminate();
+  }));
+
+test('loses nothing that the agent says before the page is there', () =>
+  withAgentWorld(async (world) => {
+    const session = await world.issued();
+    await world.begin(session);
+    const page = open(session);
+    const received: string[] = [];
+    page.on('message', (data) => received.push((data as Buffer).toString()));
+    await until(() => world.agents.length === 1, 'the agent');
+    for (let n = 0; n < 100; n++) world.agents[0]!.send(String(n));
+    await until(() => received.length === 100, 'all messages');
+    assert.is(received.join(), Array.from({ length: 100 }, (_, n) => n).join());
+    page.terminate();
+  }));
+
+test('the key goes to the platform only, and the token to the gateway only', () =>
+  withAgentWorld(async (world) => {
+    const { session, page, agent } = await connected(world);
+    assert.is(world.agentUrls[0], `/stream/job-1?api_key=${KEY}`);
+    assert.not.ok(world.agentUrls[0]!.includes(session.token));
+    const message = once(page, 'message');
+    agent.send(JSON.stringify({ event: 'info', content: `your key is ${KEY}` }));
+    assert.is(String((await message)[0]), '{"event":"info","content":"your key is [redacted]"}');
+    const closed = once(page, 'close');
+    agent.close(4003, `no funds for ${KEY}`);
+    const [code, reason] = (await closed) as [number, Buffer];
+    assert.is(code, 4003);
+    assert.is(String(reason), 'no funds for [redacted]');
+    assert.not.ok(world.log().includes(KEY));
+    assert.not.ok(world.log().includes(session.token));
+  }));
+
+test('passes close codes on, and a link that breaks as one that breaks', () =>
+  withAgentWorld(async (world) => {
+    for (const [from, code, expected] of [
+      ['page', 1000, 1000],
+      ['page', 4321, 4321],
+      ['page', undefined, 1005],
+      ['page', 'broken', 1006],
+      ['agent', 1000, 1000],
+      ['agent', 1011, 1011],
+      ['agent', 'broken', 1006],
+    ] as const) {
+      const { page, agent } = await connected(world);
+      const [socket, other] = from === 'page' ? [page, agent] : [agent, page];
+      const closed = once(other, 'close');
+      if (code === 'broken') socket.terminate();
+      else socket.close(code);
+      assert.is((await closed)[0], expected, `${from} ${code}`);
+    }
+    await until(() => world.agentSessions.statistics.connected === 0, 'no relay is left');
+  }));
+
+test('a broken link may be made again with the same token, a conversation that is over may not', () =>
+  withAgentWorld(async (world) => {
+    const { session, page } = await connected(world);
+    page.terminate();
+    await until(() => world.agentSessions.statistics.connected === 0, 'the link is gone');
+    const second = open(session);
+    await once(second, 'open');
+    assert.is(world.agents.length, 2);
+    second.close(1000);
+    await once(second, 'close');
+    await until(() => world.agentSessions.statistics.connected === 0, 'the conversation is over');
+    const { status, body } = await refusal(open(session));
+    assert.is(status, 409);
+    assert.match(body, 'ERR_WRONG_STATE');
+  }));
+
+test('a newer connection takes the place of an older one', () =>
+  withAgentWorld(async (world) => {
+    const { session, page, agent } = await connected(world);
+    const ends = [once(page, 'close'), once(agent, 'close')];
+    const newer = open(session);
+    await once(newer, 'open');
+    const [[pageCode], [agentCode]] = (await Promise.all(ends)) as [[number], [number]];
+    assert.equal([pageCode, agentCode], [4409, 1006]);
+    newer.send('still here');
+    assert.is(String((await once(world.agents[1]!, 'message'))[0]), 'still here');
+    assert.is(world.agentSessions.statistics.connected, 1);
+    newer.terminate();
+  }));
+
+test('refuses tokens, conversations and origins that are not those of the session', () =>
+  withAgentWorld(async (world) => {
+    const session = await world.issued({ origins: ['https://shop.example'] });
+    assert.is((await refusal(open(session))).status, 403, 'nothing is begun');
+    await world.begin(session);
+    assert.is((await refusal(open(session, 'job-2'))).status, 403);
+    assert.is((await refusal(open(session, '%E0%A4%A'))).status, 403);
+    assert.is((await refusal(open({ ...session, token: 'hgs_x' }))).status, 401);
+    assert.is((await refusal(open({ ...session, token: TOKEN }))).status, 401);
+    assert.is((await refusal(open(session, 'job-1', { origin: 'https://evil.example' }))).status, 401);
+    assert.is((await refusal(open(await world.issued(), 'job-1'))).status, 403);
+    assert.is(world.agents.length, 0, 'the platform is not asked');
+    const page = open(session, 'job-1', { origin: 'https://shop.example' });
+    await once(page, 'open');
+    page.terminate();
+  }));
+
+test('a page whose session is revoked is closed, and the agent is told goodbye', () =>
+  withAgentWorld(async (world) => {
+    const { session, page, agent } = await connected(world);
+    const ends = [once(page, 'close'), once(agent, 'close')];
+    await fetch(`${world.url}/v1/agent-sessions/${session.id}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+    const [[pageCode], [agentCode]] = (await Promise.all(ends)) as [[number], [number]];
+    assert.equal([pageCode, agentCode], [4001, 1000]);
+    assert.is((await refusal(open(session))).status, 401);
+  }));
+
+test('a conversation ends with its longest time', () =>
+  withAgentWorld(async (world) => {
+    const { page, agent } = await connected(world);
+    const ends = [once(page, 'close'), once(agent, 'close')];
+    for (let pings = 0; pings < 2; pings++) {
+      const pinged = [once(page, 'ping'), once(agent, 'ping')];
+      world.clock.advance(20_000);
+      await Promise.all(pinged);
+      await answered(page, agent);
+    }
+    assert.is(page.readyState, WebSocket.OPEN);
+    world.clock.advance(10_000);
+    const [[pageCode], [agentCode]] = (await Promise.all(ends)) as [[number], [number]];
+    assert.equal([pageCode, agentCode], [4408, 1000]);
+  }));
+
+test('breaks the link when one side does not answer pings', () =>
+  withAgentWorld(async (world) => {
+    const { page, agent } = await connected(world);
+    page.pause();
+    const closed = once(agent, 'close');
+    const pinged = once(agent, 'ping');
+    world.clock.advance(20_000);
+    await pinged;
+    world.clock.advance(20_000);
+    assert.is((await closed)[0], 1006);
+    page.terminate();
+  }));
+
+test('a page that is too slow is closed with 1013 and holds no more than eight megabytes', () =>
+  withAgentWorld(async (world) => {
+    const { page, agent } = await connected(world);
+    page.pause();
+    const ended = once(agent, 'close');
+    const message = 'x'.repeat(1 << 20);
+    for (let n = 0; n < 100 && agent.readyState === WebSocket.OPEN; n++) {
+      await new Promise<void>((resolve) => agent.send(message, () => resolve()));
+    }
+    await ended;
+    assert.is(world.agentSessions.statistics.tooSlow, 1);
+    const closed = once(page, 'close');
+    page.resume();
+    assert.is((await closed)[0], 1013);
+  }));
+
+test('an agent that is too slow is given up, and the page told so', () =>
+  withAgentWorld(async (world) => {
+    const { page, agent } = await connected(world);
+    agent.pause();
+    const closed = once(page, 'close');
+    const message = 'x'.repeat(1 << 18);
+    for (let n = 0; n < 100 && page.readyState === WebSocket.OPEN; n++) {
+      await new Promise<void>((resolve) => page.send(message, () => resolve()));
+    }
+    const [code, reason] = (await closed) as [number, Buffer];
+    assert.equal([code, String(reason)], [1013, 'the agent is too slow']);
+  }));
+
+test('a page that sends too much at once is closed', () =>
+  withAgentWorld(async (world) => {
+    const { page } = await connected(world);
+    const closed = once(page, 'close');
+    page.send('x'.repeat((1 << 20) + 1));
+    assert.is((await closed)[0], 1009);
+  }));
+
+test('an agent that can not be reached is an error of the gateway, and its quota slot is given back', () =>
+  withAgentWorld(async (world) => {
+    const session = await world.issued();
+    await world.begin(session);
+    world.script.refuseAgents = 503;
+    const { status, body } = await refusal(open(session));
+    assert.is(status, 502);
+    assert.match(body, 'ERR_PLATFORM_UNAVAILABLE');
+    assert.not.ok(body.includes(KEY));
+    assert.equal(world.script.slots, ['acquired', 'sent', 'failed']);
+    delete world.script.refuseAgents;
+    const page = open(session);
+    await once(page, 'open');
+    page.terminate();
+  }));
+
+test.run();
