@@ -1,10 +1,4 @@
-/** What a page may ask of the platform to begin its conversation. */
-export interface ConversationRequest {
-  readonly voiceAgentId: string;
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly voiceEnablement: boolean;
-  readonly tools: readonly unknown[];
-}
+import type { ConversationRequest } from '../../platform/voice-agent/conversation.ts';
 
 /** The hosted agents as sessions reach them. The key is the gateway's. */
 export interface AgentPlatform {
