@@ -65,7 +65,7 @@ export async function say(args: readonly string[], surroundings: SaySurroundings
       closers.push(() => local.close());
       stderr.write(`no HAMSA_API_KEY: the local platform speaks (voice: ${local.voice})\n`);
     }
-    const used = local ? againstLocal(settings, local.url) : settings;
+    const used = local ? againstLocal(settings, local) : settings;
     const apiKey = used.hamsaApiKey ?? LOCAL_KEY;
     const quota = openAccountQuota(used, apiKey, waitingClock, log);
     closers.push(() => quota.close());
