@@ -12,8 +12,10 @@ import { registerSecret } from '../core/secrets.ts';
 import type { Settings } from '../core/settings-table.ts';
 import type { Leg } from '../ingress/leg.ts';
 import { SipIngress } from '../ingress/sip/sip-ingress.ts';
+import { GovernedQuota } from '../platform/rest/governed-quota.ts';
 import { HamsaClient } from '../platform/rest/hamsa-client.ts';
 import { sttSampleRate } from '../platform/stt-request.ts';
+import type { ClientTool } from '../platform/voice-agent/client-tool.ts';
 import { AgentSessions } from '../server/agent-sessions/agent-sessions.ts';
 import { HttpServer } from '../server/http-server.ts';
 import { Metrics } from '../server/metrics.ts';
@@ -21,6 +23,7 @@ import { PrebufferEstimator } from '../speech/prebuffer-estimator.ts';
 import { measurements } from './measurements.ts';
 import { openMediaTransport } from './media-transport.ts';
 import { pageAgents } from './page-agents.ts';
+import { PhoneAgents } from './phone-agents.ts';
 import { SpeechPlatform } from './speech-platform.ts';
 
 /** What is left to calls, transcripts and sockets after a stop was asked for. */
@@ -29,6 +32,8 @@ const GOODBYE_MS = 3500;
 export interface GatewayOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
+  /** Functions that hosted agents may call here. */
+  readonly agentTools?: readonly ClientTool[];
 }
 
 /** The whole gateway: SIP and RTP in front, the platform behind, the HTTP API beside. */
@@ -39,6 +44,7 @@ export class Gateway {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #speech: SpeechPlatform;
+  readonly #phoneAgents: PhoneAgents;
   /** Of the platform's speech, learned from all calls. */
   readonly #prebuffer = new PrebufferEstimator();
   readonly #speaking = new SpeakingCounters();
@@ -72,6 +78,7 @@ export class Gateway {
       baseUrl: settings.hamsaBaseUrl,
       authScheme: settings.hamsaAuthScheme,
       allowInsecure: settings.hamsaAllowInsecure,
+      quota: new GovernedQuota({ limit: settings.hamsaApiQuota, clock: this.#clock }),
       guard: this.#speech.guard,
       clock: this.#clock,
     });
@@ -79,6 +86,16 @@ export class Gateway {
       platform: pageAgents(settings, settings.hamsaApiKey, this.#client, this.#speech.scheduler),
       clock: this.#clock,
       logger: this.#logger,
+    });
+    this.#phoneAgents = new PhoneAgents({
+      settings,
+      apiKey: settings.hamsaApiKey,
+      client: this.#client,
+      scheduler: this.#speech.scheduler,
+      clock: this.#clock,
+      events: this.events,
+      logger: this.#logger,
+      tools: options.agentTools ?? [],
     });
     const transport = openMediaTransport(settings, this.#clock, this.#logger);
     this.#sip = new SipIngress({
@@ -96,6 +113,7 @@ export class Gateway {
       measurements({
         calls: this.calls,
         speech: this.#speech,
+        agents: this.#phoneAgents.counters,
         sip: this.#sip,
         transport,
         prebuffer: this.#prebuffer,
@@ -156,6 +174,7 @@ export class Gateway {
         observeLatency: (word, ms) => this.#metrics.observe(word, ms),
       },
       {
+        join: this.#phoneAgents.join(this.#settings.gatewayOnCall),
         sttSampleRate: sttSampleRate(this.#settings.hamsaSttFormat),
         maxCallMs: this.#settings.gatewayMaxCallS * 1000,
         voice: this.#settings.hamsaVoice,

@@ -1,6 +1,7 @@
 import type { CallRegistry } from '../call/registry.ts';
 import type { SpeakingCounters } from '../call/speaking-counters.ts';
 import type { SipIngress } from '../ingress/sip/sip-ingress.ts';
+import type { AgentCounters } from '../platform/voice-agent/agent-counters.ts';
 import { NativeTransport } from '../rtp/native-transport.ts';
 import type { MediaTransport } from '../rtp/transport.ts';
 import type { AgentSessions } from '../server/agent-sessions/agent-sessions.ts';
@@ -11,6 +12,7 @@ import type { SpeechPlatform } from './speech-platform.ts';
 export interface MeasuredParts {
   readonly calls: CallRegistry;
   readonly speech: SpeechPlatform;
+  readonly agents: AgentCounters;
   readonly sip: SipIngress;
   readonly transport: MediaTransport;
   readonly prebuffer: PrebufferEstimator;
@@ -21,7 +23,7 @@ export interface MeasuredParts {
 
 /** Every number of `/metrics` besides the latencies. */
 export function measurements(parts: MeasuredParts): readonly Measurement[] {
-  const { calls, speech, sip, speaking } = parts;
+  const { calls, speech, agents, sip, speaking } = parts;
   const media = () => (parts.transport instanceof NativeTransport ? parts.transport.statistics : undefined);
   const stt = () => speech.transcriber.statistics;
   const quota = () => speech.scheduler.usage;
@@ -118,6 +120,24 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     counter('barge_in_ducked', 'replies made quieter because the caller may be speaking', () => speaking.ducked),
     counter('barge_ins', 'replies that the caller interrupted', () => speaking.bargeIns),
     counter('barge_in_false_alarms', 'replies that went on because no speech followed', () => speaking.falseAlarms),
+    gauge('agents_active', 'conversations with hosted agents that are up', () => agents.active),
+    counter('agents', 'conversations with hosted agents', () => agents.sessions),
+    counter('agents_failed', 'conversations with hosted agents that ended in an error', () => agents.failed),
+    counter('agents_links_lost', 'links to hosted agents that were lost in a conversation', () => agents.linksLost),
+    counter('agents_reconnects', 'links to hosted agents that came back', () => agents.reconnects),
+    counter('agents_bad_frames', 'messages of hosted agents that were not understood', () => agents.badFrames),
+    counter('agents_dropped_up_seconds', 'audio of callers that no agent was sent', () => agents.droppedUpMs / 1000),
+    counter(
+      'agents_dropped_down_seconds',
+      'audio of agents that was not played because too much waited',
+      () => agents.droppedDownMs / 1000,
+    ),
+    counter('agents_tool_calls', 'calls of client-side tools', () => agents.toolCalls),
+    counter(
+      'agents_tool_errors',
+      'calls of client-side tools that were answered with an error',
+      () => agents.toolErrors,
+    ),
     gauge('account_refused', '1 while the platform refuses the key or the wallet is empty', () =>
       Number(speech.guard.refusal !== undefined),
     ),

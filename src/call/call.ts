@@ -110,8 +110,14 @@ export class Call {
   /** Announces the call, answers it and starts to listen. A leg that can not be answered ends the call. */
   async start(): Promise<void> {
     const { events, clock } = this.#services;
-    const { ingress, from, to, sipCallId } = this.leg;
-    events.emit('call.started', this.id, { ingress, from, to, ...(sipCallId === undefined ? {} : { sipCallId }) });
+    const { ingress, from, to, sipCallId, parameters } = this.leg;
+    events.emit('call.started', this.id, {
+      ingress,
+      from,
+      to,
+      ...(sipCallId === undefined ? {} : { sipCallId }),
+      ...(parameters === undefined ? {} : { parameters }),
+    });
     this.#logger.info({ ingress, from, to, sipCallId }, 'call started');
     let media: LegMedia;
     try {

@@ -131,13 +131,6 @@ function checkTogether(settings: Settings): Settings {
       'set GATEWAY_SIP_ALLOW',
     );
   }
-  if (settings.gatewayOnCall.startsWith('agent:')) {
-    throw invalid(
-      `GATEWAY_ON_CALL is '${settings.gatewayOnCall}'`,
-      '`transcribe`, `echo` or `app`: hosted agents are not built yet',
-      'use one of them',
-    );
-  }
   const realtimeUrl =
     settings.hamsaRealtimeUrl === ''
       ? `${settings.hamsaBaseUrl.replace(/^http/, 'ws')}/v1/realtime/ws`

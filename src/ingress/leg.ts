@@ -45,6 +45,8 @@ export interface Leg {
   readonly from: string;
   readonly to: string;
   readonly sipCallId?: string;
+  /** What the caller's side says of the call besides, as in `call.started`. */
+  readonly parameters?: Readonly<Record<string, string>>;
   /** Takes the call. The capture clock starts when this resolves. */
   answer(handlers: LegHandlers): Promise<LegMedia>;
   /** Ends the leg from this side; `onEnded(reason)` follows. Idempotent. */

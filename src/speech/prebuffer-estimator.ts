@@ -51,7 +51,12 @@ export class DeliveryTrace {
  * shrink.
  */
 export class PrebufferEstimator {
-  #startDelayMs = 0;
+  #startDelayMs: number;
+
+  /** `startDelayMs` is what is assumed of a provider before anything was seen of it. */
+  constructor(startDelayMs = 0) {
+    this.#startDelayMs = startDelayMs;
+  }
 
   get startDelayMs(): number {
     return this.#startDelayMs;
