@@ -147,7 +147,8 @@ function buildApp(context: PlatformContext, agents: VoiceAgents): FastifyInstanc
   const { log } = context;
   const app = fastify({ forceCloseConnections: true, bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_WITHIN_MS });
 
-  app.removeContentTypeParser('application/json');
+  // fastify would take text/plain too.
+  app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
       done(null, parseBody(String(body)));
