@@ -23,6 +23,9 @@ const TIMEOUT_MS = 10_000;
 /** Set by HTTP itself. */
 const OWN_HEADERS = ['host', 'connection', 'content-length', 'transfer-encoding', 'upgrade', 'expect'];
 
+/** `{name}`, also as `{{name}}`. */
+const PLACEHOLDER = /\{\{?\s*([\w-]+)\s*\}?\}/g;
+
 interface Parameter {
   readonly name: string;
   readonly isRequired: boolean;
@@ -62,6 +65,13 @@ export async function callWebTool(
   }
 }
 
+/** Those of `params` that the tool has a use for. */
+export function paramsFor({ url, parameters }: CallableTool, params: Params): Params {
+  const inUrl = Array.from(url.matchAll(PLACEHOLDER), ([, name]) => name);
+  const names = [...inUrl, ...parametersOf(parameters).map(({ name }) => name)];
+  return Object.fromEntries(Object.entries(params).filter(([name]) => names.includes(name)));
+}
+
 function requestOf(
   { url, method, headers, parameters }: CallableTool,
   given: Params,
@@ -71,7 +81,7 @@ function requestOf(
     values[name] ??= preset;
     if (values[name] === undefined && isRequired) throw invalid(`params.${name}`, 'is required by the tool');
   }
-  const filled = url.replace(/\{\{?\s*([\w-]+)\s*\}?\}/g, (_, name: string) => {
+  const filled = url.replace(PLACEHOLDER, (_, name: string) => {
     const value = values[name];
     if (value === undefined) throw invalid(`params.${name}`, 'is needed for the URL of the tool');
     delete values[name];

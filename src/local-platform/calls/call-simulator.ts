@@ -9,7 +9,7 @@ import type { MediaShelf } from '../media-shelf.ts';
 import type { Agent, Conversation, Params, Speaker, WebTool } from '../state/records.ts';
 import type { PlatformState } from '../state/state.ts';
 import { wait } from '../wait.ts';
-import { callWebTool } from '../web-tools.ts';
+import { callWebTool, paramsFor } from '../web-tools.ts';
 
 export interface CallSimulatorOptions {
   readonly state: PlatformState;
@@ -129,7 +129,7 @@ export class CallSimulator {
     const { state, outbound, clock, stopping } = this.#options;
     for (const tool of toolsOf(agent, state.webTools.all())) {
       if (stopping.aborted) return;
-      const { params } = state.conversations.get(id);
+      const params = paramsFor(tool, state.conversations.get(id).params);
       let ok = false;
       let result: unknown;
       try {
