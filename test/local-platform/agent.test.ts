@@ -159,6 +159,16 @@ test('a newer connection takes the place of an older one', () =>
     await newer.stop();
   }));
 
+test('a close without a code is a goodbye like any other', () =>
+  withPlatform(async (platform) => {
+    const jobId = await begin(platform);
+    const client = await AgentClient.connect(platform, jobId);
+    await client.until('answer');
+    client.socket.close();
+    await client.closed;
+    assert.is((await conversation(platform, jobId))['status'], 'COMPLETED');
+  }));
+
 test('fails a conversation whose client stays away, and no other', async () => {
   const clock = new FakeClock();
   await withPlatform(

@@ -46,7 +46,9 @@ export async function serveGateway(env: Readonly<Record<string, string>>): Promi
 
   const events: GatewayEvent[] = [];
   let wake = (): void => {};
-  const socket = new WebSocket(`${ready.http.replace('http', 'ws')}/v1/events`);
+  const socket = new WebSocket(`${ready.http.replace('http', 'ws')}/v1/events`, {
+    headers: env['GATEWAY_TOKEN'] === undefined ? {} : { authorization: `Bearer ${env['GATEWAY_TOKEN']}` },
+  });
   socket.on('error', () => {});
   socket.on('message', (data) => {
     events.push(JSON.parse((data as Buffer).toString()) as GatewayEvent);

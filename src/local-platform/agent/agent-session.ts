@@ -37,6 +37,8 @@ const AWAY_MS = 15_000;
 const MAX_CONVERSATION_MS = 60 * 60_000;
 const TOOL_TIMEOUT_MS = 10_000;
 const CLOSE_NORMAL = 1000;
+/** RFC 6455, section 7.4.1: the close frame held none. */
+const CLOSED_WITHOUT_CODE = 1005;
 
 /** The agent's side of one conversation, over as many connections as it takes. */
 export class AgentSession {
@@ -99,7 +101,7 @@ export class AgentSession {
     socket.on('message', (data, isBinary) => this.#receive(readClientFrame(data as Buffer, isBinary)));
     socket.on('close', (code) => {
       if (!this.#link.disconnected(socket)) return;
-      if (code === CLOSE_NORMAL) this.#end();
+      if (code === CLOSE_NORMAL || code === CLOSED_WITHOUT_CODE) this.#end();
       else this.#awaySinceMs = this.#context.clock.nowMs();
     });
   }
