@@ -110,6 +110,7 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     counter('prompt_misses', 'requests for speech that it did not have', () => prompts()?.misses ?? 0),
     gauge('prompt_memory_bytes', 'speech that it keeps in memory', () => prompts()?.memoryBytes ?? 0),
     gauge('prompt_disk_bytes', 'speech that it keeps on disk', () => prompts()?.diskBytes ?? 0),
+    gauge('tts_sockets', 'realtime sockets for speech, with HAMSA_TTS_TRANSPORT=socket', () => speech.output.sockets),
     counter('tts_failed', 'texts that could not be spoken', () => tts().failed),
     gauge(
       'prebuffer_delay_seconds',

@@ -142,8 +142,7 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
     parse: oneOf('http', 'socket'),
     needed: '`http` or `socket`',
     preset: 'http',
-    about: 'How speech is asked for.',
-    pending: 'warn',
+    about: 'How speech is asked for: by HTTP requests, or over realtime sockets of its own.',
   },
   hamsaRealtimeQuota: {
     parse: integer(1, 100_000),

@@ -6,8 +6,8 @@ import { errorFromClose, errorFromProse, PlatformError } from './platform-errors
 import type { KeyCarrier, RealtimeAuth } from './realtime-auth.ts';
 import { readRealtimeMessage } from './realtime-frame.ts';
 import { errorFromRefusedUpgrade, errorFromSocket } from './socket-errors.ts';
+import { SocketSpeech } from './socket-speech.ts';
 
-/** Far above any transcript, and bounded. */
 const MAX_MESSAGE_BYTES = 1_048_576;
 /** Connecting costs 0.8-1.5 s on the live service. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -45,16 +45,22 @@ export interface RealtimeConnectionOptions {
   readonly onClosed?: (error: GatewayError | undefined) => void;
   /** Told of the headers with which the platform accepted the connection: they may say what is left of the quota. */
   readonly onHeaders?: (headers: IncomingMessage['headers']) => void;
+  /** Longest message that is taken. Default 1 MiB, far above any transcript. */
+  readonly maxMessageBytes?: number;
 }
 
+/** What waits for the answer to the one request that is in flight. */
 interface Request {
-  readonly resolve: (text: string) => void;
+  /** Takes a transcript. Undefined: it asked for none. */
+  readonly resolve: ((text: string) => void) | undefined;
   readonly reject: (error: GatewayError) => void;
-  readonly timer: Timer;
+  readonly timer: Timer | undefined;
+  /** Takes audio, where that was asked for. */
+  readonly speech: SocketSpeech | undefined;
 }
 
 /**
- * One WebSocket of the platform that carries one utterance at a time.
+ * One WebSocket of the platform that carries one utterance or one text at a time.
  *
  * Nothing in the protocol joins an answer to its request but that there is only one. Whatever puts that in doubt (a
  * timeout, an answer nobody asked for) ends the connection: a transcript must never reach another call.
@@ -74,6 +80,7 @@ export class RealtimeConnection {
   /** Why the connection ends, when that is known before the socket tells. */
   #failure: GatewayError | undefined;
   #requests = 0;
+  #hasSpoken = false;
   #lastHeardMs = 0;
   #lastUsedMs = 0;
 
@@ -89,7 +96,7 @@ export class RealtimeConnection {
     this.#socket = new WebSocket(target, {
       headers: carrier === 'header' ? { 'X-Api-Key': this.#auth.apiKey } : {},
       perMessageDeflate: false,
-      maxPayload: MAX_MESSAGE_BYTES,
+      maxPayload: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
     });
     this.#opening = new Promise((resolve, reject) => {
       this.#settleOpening = { resolve, reject };
@@ -164,11 +171,22 @@ export class RealtimeConnection {
       const timer = this.#clock.after(timeoutMs, () =>
         this.#fail(new PlatformError('ERR_PLATFORM_TIMEOUT', `no transcript came within ${timeoutMs} ms`)),
       );
-      this.#request = { resolve, reject, timer };
-      this.#requests++;
-      this.#lastUsedMs = this.#clock.nowMs();
-      this.#socket.send(frame, { binary: false });
+      this.#send(frame, { resolve, reject, timer, speech: undefined });
     });
+  }
+
+  /**
+   * Sends one `tts` request. `frame` is the whole text message. The audio comes until the platform says that it ends;
+   * whoever leaves before has to see to it that the rest passes, or to close the connection.
+   *
+   * @throws GatewayError `ERR_PLATFORM_UNAVAILABLE` - the connection is closed or busy.
+   */
+  speak(frame: string): SocketSpeech {
+    if (!this.usable) throw new PlatformError('ERR_PLATFORM_UNAVAILABLE', 'the connection is closed or busy');
+    const speech = new SocketSpeech({ pause: () => this.#socket.pause(), resume: () => this.#resume() });
+    this.#hasSpoken = true;
+    this.#send(frame, { resolve: undefined, reject: (error) => speech.finish(error), timer: undefined, speech });
+    return speech;
   }
 
   /** Closes in good order, or at once when the peer does not take part. A request in flight is given up. */
@@ -179,6 +197,19 @@ export class RealtimeConnection {
     this.#socket.close(1000);
     const grace = this.#clock.after(CLOSE_GRACE_MS, () => this.#socket.terminate());
     this.#socket.once('close', () => grace.cancel());
+  }
+
+  #send(frame: Buffer | string, request: Request): void {
+    this.#request = request;
+    this.#requests++;
+    this.#lastUsedMs = this.#clock.nowMs();
+    this.#socket.send(frame, { binary: false });
+  }
+
+  /** Nothing was heard while nothing was read. */
+  #resume(): void {
+    this.#heard();
+    this.#socket.resume();
   }
 
   #heard(): void {
@@ -208,17 +239,39 @@ export class RealtimeConnection {
       this.#onErrorFrame(errorFromProse(message.prose));
       return;
     }
-    if (message?.kind === 'transcript') this.#onTranscript(message.text);
-    else if (message?.kind === 'marker') this.#counters.markers++;
-    else if (message?.type !== 'info') this.#counters.ignoredMessages++;
+    if (!message) this.#onAudio(data as Buffer);
+    else if (message.kind === 'transcript') this.#onTranscript(message.text);
+    else if (message.kind === 'marker') this.#counters.markers++;
+    else this.#onFrame(message.type);
     this.#opened();
   }
 
-  #onTranscript(text: string): void {
-    const request = this.#takeRequest();
-    if (request) {
+  #onAudio(bytes: Buffer): void {
+    const speech = this.#request?.speech;
+    if (speech) {
+      speech.push(bytes);
+      return;
+    }
+    this.#counters.ignoredMessages++;
+    // What follows the end of one reply would be heard in the next.
+    if (this.#hasSpoken) this.#fail(new PlatformError('ERR_PLATFORM_PROTOCOL', 'audio belongs to no request'));
+  }
+
+  #onFrame(type: string): void {
+    const speech = this.#request?.speech;
+    if (speech && type === 'end') {
+      this.#takeRequest();
       this.#auth.accepted(this.#carrier);
-      request.resolve(text);
+      speech.finish();
+    } else if (type !== 'info' && !(speech && type === 'ack')) this.#counters.ignoredMessages++;
+  }
+
+  #onTranscript(text: string): void {
+    const resolve = this.#request?.resolve;
+    if (resolve) {
+      this.#takeRequest();
+      this.#auth.accepted(this.#carrier);
+      resolve(text);
       return;
     }
     this.#counters.strayTranscripts++;
@@ -243,7 +296,7 @@ export class RealtimeConnection {
     this.#settleOpening = undefined;
     const request = this.#takeRequest();
     // Some utterances without words are answered with a close instead of an empty text.
-    if (orderly) request?.resolve('');
+    if (orderly && request?.resolve) request.resolve('');
     else request?.reject(failure);
     if (wasOpen) this.#onClosed?.(orderly || failure.code === 'ERR_ABORTED' ? undefined : failure);
   }
@@ -251,7 +304,7 @@ export class RealtimeConnection {
   #takeRequest(): Request | undefined {
     const request = this.#request;
     this.#request = undefined;
-    request?.timer.cancel();
+    request?.timer?.cancel();
     if (request) this.#lastUsedMs = this.#clock.nowMs();
     return request;
   }
@@ -270,6 +323,7 @@ export class RealtimeConnection {
   }
 
   #checkLiveness(): void {
+    if (this.#socket.isPaused) return;
     const silentMs = this.#clock.nowMs() - this.#lastHeardMs;
     if (silentMs > DEAD_AFTER_MS) {
       this.#counters.deadPeers++;

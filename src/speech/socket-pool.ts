@@ -4,25 +4,30 @@ import { Backoff } from '../platform/backoff.ts';
 import type { RequestSlot } from '../platform/request-slot.ts';
 import type { QuotaRank, QuotaScheduler } from './quota-scheduler.ts';
 
-/** What the transcriber needs of a connection; `RealtimeConnection` is one. */
-export interface SttConnection {
+/** What the pool needs of a connection; `RealtimeConnection` is one. */
+export interface PoolConnection {
   /** Whether it is open, idle and fit for a request. */
   readonly usable: boolean;
-  transcribe(frame: Buffer, options: { readonly timeoutMs: number }): Promise<string>;
   close(): void;
+}
+
+/** What the transcriber needs of it. */
+export interface SttConnection extends PoolConnection {
+  transcribe(frame: Buffer, options: { readonly timeoutMs: number }): Promise<string>;
 }
 
 /**
  * Opens one connection; `onClosed` is told once when it is gone, with an error unless it was closed in good order, and
  * `onHeaders` of the headers with which the platform accepted it.
  */
-export type SttConnect = (
+export type Connect<Connection extends PoolConnection> = (
   onClosed: (error: GatewayError | undefined) => void,
   onHeaders: RequestSlot['answered'],
-) => Promise<SttConnection>;
+) => Promise<Connection>;
+export type SttConnect = Connect<SttConnection>;
 
-export interface SocketPoolOptions {
-  readonly connect: SttConnect;
+export interface SocketPoolOptions<Connection extends PoolConnection> {
+  readonly connect: Connect<Connection>;
   readonly clock: Clock;
   readonly scheduler: QuotaScheduler;
   /** How much one more connection is needed; undefined: not at all. */
@@ -36,8 +41,8 @@ export interface SocketPoolOptions {
 }
 
 /** One connection and whether it carries a request. */
-export interface PooledSocket {
-  readonly connection: SttConnection;
+export interface PooledSocket<Connection extends PoolConnection = SttConnection> {
+  readonly connection: Connection;
   /** What opening it cost. */
   readonly slot: RequestSlot;
   busy: boolean;
@@ -49,13 +54,13 @@ export interface PooledSocket {
 const BACKOFF = { baseMs: 500, maxMs: 30_000 };
 
 /**
- * The connections of the transcriber. They are opened one at a time and only when one is wanted, because each costs a
- * slot of the quota and the platform cuts audio short when they come in a burst.
+ * The connections of the transcriber, or those of the speaker. They are opened one at a time and only when one is
+ * wanted, because each costs a slot of the quota and the platform cuts audio short when they come in a burst.
  */
-export class SocketPool {
-  readonly #options: SocketPoolOptions;
+export class SocketPool<Connection extends PoolConnection = SttConnection> {
+  readonly #options: SocketPoolOptions<Connection>;
   readonly #backoff: Backoff;
-  readonly #sockets = new Set<PooledSocket>();
+  readonly #sockets = new Set<PooledSocket<Connection>>();
   #connecting = false;
   /** Takes back the wish for a slot to open one more. */
   #cancelAsk: (() => void) | undefined;
@@ -66,7 +71,7 @@ export class SocketPool {
   #lost = 0;
   #reconnects = 0;
 
-  constructor(options: SocketPoolOptions) {
+  constructor(options: SocketPoolOptions<Connection>) {
     this.#options = options;
     this.#backoff = new Backoff({ ...BACKOFF, ...(options.random ? { random: options.random } : {}) });
   }
@@ -90,14 +95,14 @@ export class SocketPool {
   }
 
   /** An idle connection, now busy; undefined when there is none. */
-  take(): PooledSocket | undefined {
+  take(): PooledSocket<Connection> | undefined {
     const socket = this.#findIdle();
     if (socket) socket.busy = true;
     return socket;
   }
 
   /** Gives back a connection that was taken; `served` when its request was answered. */
-  release(socket: PooledSocket, served: boolean): void {
+  release(socket: PooledSocket<Connection>, served: boolean): void {
     socket.busy = false;
     if (!served) return;
     socket.served = true;
@@ -144,7 +149,7 @@ export class SocketPool {
     this.#sockets.clear();
   }
 
-  #findIdle(): PooledSocket | undefined {
+  #findIdle(): PooledSocket<Connection> | undefined {
     for (const socket of this.#sockets) {
       if (socket.busy) continue;
       if (socket.connection.usable) return socket;
@@ -157,7 +162,7 @@ export class SocketPool {
   async #connect(slot: RequestSlot): Promise<void> {
     const { connect, onReady, onError } = this.#options;
     this.#connecting = true;
-    let socket: PooledSocket | undefined;
+    let socket: PooledSocket<Connection> | undefined;
     let headers: Parameters<RequestSlot['answered']>[0];
     let isGone = false;
     let isClosing = false;
@@ -187,7 +192,7 @@ export class SocketPool {
     if (!this.#closed && !isClosing) onReady();
   }
 
-  #add(connection: SttConnection, slot: RequestSlot): PooledSocket {
+  #add(connection: Connection, slot: RequestSlot): PooledSocket<Connection> {
     const socket = { connection, slot, busy: false, served: false };
     this.#sockets.add(socket);
     if (this.#lost > 0) {
@@ -197,7 +202,7 @@ export class SocketPool {
     return socket;
   }
 
-  #onClosed(socket: PooledSocket | undefined, error: GatewayError | undefined): void {
+  #onClosed(socket: PooledSocket<Connection> | undefined, error: GatewayError | undefined): void {
     if (this.#closed) return;
     if (socket) this.#sockets.delete(socket);
     this.#lost++;

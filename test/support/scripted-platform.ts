@@ -30,6 +30,8 @@ export class ScriptedConnection {
   readonly handshake: Handshake;
   /** Requests in the order in which they came. */
   readonly requests: SttPayload[] = [];
+  /** Payloads of `tts`, in the order in which they came. */
+  readonly texts: Readonly<Record<string, unknown>>[] = [];
   pongs = 0;
   pings = 0;
 
@@ -47,6 +49,14 @@ export class ScriptedConnection {
 
   send(text: string): void {
     this.socket.send(text);
+  }
+
+  sendFrame(type: string): void {
+    this.send(JSON.stringify({ type, payload: {} }));
+  }
+
+  sendAudio(bytes: Uint8Array): void {
+    this.socket.send(bytes, { binary: true });
   }
 
   sendError(message: string): void {
@@ -82,6 +92,7 @@ export class ScriptedPlatform {
   onUpgrade: (handshake: Handshake) => Refusal | 'ignore' | undefined = () => undefined;
   onConnection: (connection: ScriptedConnection) => void = () => {};
   onStt: (payload: SttPayload, connection: ScriptedConnection) => void = () => {};
+  onSocketTts: (payload: Readonly<Record<string, unknown>>, connection: ScriptedConnection) => void = () => {};
   onTts: (call: TtsCall) => void = ({ response }) => response.writeHead(404).end();
   readonly #server: Server;
   readonly #ignored: Duplex[] = [];
@@ -149,7 +160,12 @@ export class ScriptedPlatform {
     const connection = new ScriptedConnection(socket, handshake);
     socket.on('error', () => {});
     socket.on('message', (data) => {
-      const { payload } = JSON.parse((data as Buffer).toString()) as { payload: SttPayload };
+      const { type, payload } = JSON.parse((data as Buffer).toString()) as { type: string; payload: SttPayload };
+      if (type === 'tts') {
+        connection.texts.push(payload as unknown as Record<string, unknown>);
+        this.onSocketTts(payload as unknown as Record<string, unknown>, connection);
+        return;
+      }
       connection.requests.push(payload);
       this.onStt(payload, connection);
     });
