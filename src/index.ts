@@ -12,10 +12,12 @@ export type { Settings } from './core/settings-table.ts';
 export {
   AbortedError,
   AuthenticationError,
+  BacklogError,
   NetworkError,
   NotFoundError,
   PermissionError,
   PlatformError,
+  ProtocolError,
   RateLimitError,
   ServerError,
   TimeoutError,
@@ -37,3 +39,7 @@ export {
   VoiceAgentSession,
   type VoiceAgentSessionOptions,
 } from './platform/voice-agent/voice-agent-session.ts';
+export { EmbeddedStore, type EmbeddedStoreOptions } from './store/embedded-store.ts';
+export { MemoryStore, type MemoryStoreOptions } from './store/memory-store.ts';
+export { RedisStore, type RedisStoreOptions } from './store/redis-store.ts';
+export type { Store } from './store/store.ts';

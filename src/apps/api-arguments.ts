@@ -30,6 +30,7 @@ export function flagsOf(endpoint: Endpoint): Flags {
     data: 'string',
     json: 'boolean',
     help: 'boolean',
+    ...(endpoint.repetition === 'once' ? { once: 'string' as const } : {}),
     ...(isJob(endpoint) ? { wait: 'boolean' as const } : {}),
     ...(endpoint.maxAudioBytes === undefined ? {} : { out: 'string' as const }),
   };

@@ -14,6 +14,7 @@ const VALUES: Readonly<Record<FieldKind, string>> = {
 const COMMON: Readonly<Record<string, readonly [string, string]>> = {
   data: ['--data JSON|@FILE', 'the whole request as an object; flags win over it'],
   json: ['--json', 'print the answer as one line of JSON'],
+  once: ['--once NAME', 'do it once: given the same name again within 24 hours, print the result that is kept'],
   wait: ['--wait', 'wait until the job is done; exit 1 if it fails'],
   out: ['--out FILE', 'write the audio to a file; else to standard output'],
   config: ['--config FILE', 'settings file'],

@@ -12,10 +12,12 @@ import { GovernedQuota } from '../platform/rest/governed-quota.ts';
 import { HamsaClient } from '../platform/rest/hamsa-client.ts';
 import type { Input } from '../platform/rest/request.ts';
 import { waitingClock } from '../platform/rest/waiting-clock.ts';
+import type { Store } from '../store/store.ts';
 import { endpointsOf, flagsOf, kebab, readInput, usage } from './api-arguments.ts';
 import { generalHelp, resourceHelp, verbHelp } from './api-help.ts';
 import { humanText, jsonText, progressText } from './api-output.ts';
 import { type CommandLine, readCommandLine } from './command-line.ts';
+import { openResultStore } from './result-store.ts';
 
 type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
@@ -75,11 +77,15 @@ async function run(args: readonly string[], surroundings: ApiSurroundings, signa
   if (endpoint.maxAudioBytes !== undefined && flags['out'] === undefined && stdout.isTTY) {
     throw usage('audio for a terminal', '--out FILE, or a pipe');
   }
-  const client = makeClient(settings, surroundings.clock ?? waitingClock);
+  const clock = surroundings.clock ?? waitingClock;
+  const apiKey = requireKey(settings);
+  const store = flags['once'] === undefined ? undefined : await openResultStore(settings, apiKey, clock);
+  const client = makeClient(settings, apiKey, clock, store);
   try {
     await call(client, endpoint, input, flags, surroundings, signal);
   } finally {
     await client.close();
+    await store?.close();
   }
   return EXIT.done;
 }
@@ -88,14 +94,17 @@ function isHelp(word: string | undefined): boolean {
   return word === 'help' || word === '--help' || word === '-h';
 }
 
-function makeClient(settings: Settings, clock: Clock): HamsaClient {
-  const { hamsaApiKey: apiKey, hamsaBaseUrl: baseUrl, hamsaAuthScheme: authScheme } = settings;
-  if (apiKey === undefined) {
-    throw new GatewayError('ERR_KEY_MISSING', {
-      found: 'no API key',
-      needed: 'HAMSA_API_KEY in the environment or the settings file',
-    });
-  }
+/** @throws GatewayError `ERR_KEY_MISSING`. */
+function requireKey({ hamsaApiKey }: Settings): string {
+  if (hamsaApiKey !== undefined) return hamsaApiKey;
+  throw new GatewayError('ERR_KEY_MISSING', {
+    found: 'no API key',
+    needed: 'HAMSA_API_KEY in the environment or the settings file',
+  });
+}
+
+function makeClient(settings: Settings, apiKey: string, clock: Clock, store: Store | undefined): HamsaClient {
+  const { hamsaBaseUrl: baseUrl, hamsaAuthScheme: authScheme } = settings;
   return new HamsaClient({
     apiKey,
     baseUrl,
@@ -104,6 +113,7 @@ function makeClient(settings: Settings, clock: Clock): HamsaClient {
     quota: new GovernedQuota({ limit: settings.hamsaApiQuota, clock }),
     realtimeQuota: new GovernedQuota({ limit: settings.hamsaRealtimeQuota, clock }),
     clock,
+    ...(store && { store }),
   });
 }
 
@@ -122,7 +132,10 @@ async function call(
     else await save(answer.audio, flags['out'], stdout);
     return;
   }
-  let data = await client.request(endpoint, input, { signal });
+  const ask = (): Promise<unknown> => client.request(endpoint, input, { signal });
+  const { once } = flags;
+  const operation = `${endpoint.group}.${endpoint.verb}:${String(once)}`;
+  let data = once === undefined ? await ask() : await client.idempotentOperation(operation, ask);
   if (flags['wait']) data = await waitForJob(client, jobIdOf(data), stderr, clock, signal);
   show(data);
 }

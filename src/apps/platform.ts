@@ -15,7 +15,13 @@ export async function platform(args: readonly string[]): Promise<number> {
   const apiKey = settings.hamsaApiKey ?? LOCAL_KEY;
   registerSecret(apiKey);
   const signalled = untilSignal();
-  const running = await startLocalPlatform({ port: settings.hamsaLocalPort, apiKey, log: logger });
+  const running = await startLocalPlatform({
+    port: settings.hamsaLocalPort,
+    apiKey,
+    log: logger,
+    apiQuota: settings.hamsaApiQuota,
+    allowPrivateUrls: settings.gatewayAllowPrivateUrls,
+  });
   const { url, agentUrl, ears, voice } = running;
   process.stdout.write(`${JSON.stringify({ type: 'ready', http: url, agent: agentUrl, ears, voice })}\n`);
   await signalled;

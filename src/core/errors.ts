@@ -144,7 +144,7 @@ const table = {
     retryable: true,
     httpStatus: 502,
   },
-  ERR_STORE: { meaning: 'The embedded store can not be opened, read or written.', retryable: false },
+  ERR_STORE: { meaning: 'A store, in a folder or in Redis, can not be opened, read or written.', retryable: false },
   ERR_OUTPUT: { meaning: 'A file can not be written, or sound can not be played.', retryable: false },
   ERR_DEMO: { meaning: 'The demo call did not go as it should.', retryable: false },
   ERR_ABORTED: { meaning: 'The work was given up because nobody waits for it any more.', retryable: false },

@@ -296,8 +296,7 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
     parse: flag,
     needed: '`true` or `false`',
     preset: 'false',
-    about: 'Allows forwarding to private addresses.',
-    pending: 'warn',
+    about: 'Lets web tools, webhooks and media that others chose be on loopback and private addresses.',
   },
   gatewayRecord: { parse: flag, needed: '`on` or `off`', preset: 'off', about: 'Record calls.', pending: 'refuse' },
   gatewayLogLevel: {

@@ -54,6 +54,45 @@ export class RedisConnection {
     return commands[name]!(...keys, ...parameters);
   }
 
+  /** The text under `key`, or undefined. @throws as {@link run} does. */
+  async get(key: string): Promise<string | undefined> {
+    return (await this.#redis.get(key)) ?? undefined;
+  }
+
+  /** Keeps `value` for `ttlMs`. @throws as {@link run} does. */
+  async set(key: string, value: string, ttlMs: number): Promise<void> {
+    await this.#redis.set(key, value, 'PX', ttlMs);
+  }
+
+  /** @throws as {@link run} does. */
+  async delete(key: string): Promise<void> {
+    await this.#redis.del(key);
+  }
+
+  /** Resolves once the connection is there. @throws Error - it is not within 5 s. */
+  whenUp(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#redis.off('ready', onReady).off('error', onError);
+      };
+      const onReady = (): void => {
+        end();
+        resolve();
+      };
+      let reason = 'it does not answer';
+      const onError = ({ message }: Error): void => {
+        reason = message;
+      };
+      const timer = setTimeout(() => {
+        end();
+        reject(new Error(reason));
+      }, CONNECT_TIMEOUT_MS);
+      this.#redis.on('ready', onReady).on('error', onError);
+      if (this.isUp) onReady();
+    });
+  }
+
   close(): void {
     this.#redis.disconnect();
   }
