@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { eventsJsonSchema } from '../../src/core/events.ts';
-import { errorTable, eventTable, metricTable, settingTable } from './tables.ts';
+import { errorClassTable, errorTable, eventTable, metricTable, settingTable } from './tables.ts';
 
 const root = new URL('../../', import.meta.url);
 
@@ -13,6 +13,7 @@ function withTables(readme: string): string {
   for (const [name, table] of Object.entries({
     settings: settingTable(),
     errors: errorTable(),
+    'error classes': errorClassTable(),
     events: eventTable(),
     metrics: metricTable(),
   })) {

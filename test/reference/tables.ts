@@ -4,6 +4,7 @@ import { ERRORS } from '../../src/core/errors.ts';
 import { EVENT_FIELDS } from '../../src/core/events.ts';
 import { environmentName } from '../../src/core/settings.ts';
 import { SETTINGS } from '../../src/core/settings-table.ts';
+import { AbortedError, platformError, type PlatformErrorCode } from '../../src/platform/platform-errors.ts';
 import { latencyMetricName } from '../../src/server/metrics.ts';
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -34,6 +35,20 @@ export function errorTable(): string {
     String(entry.sipStatus ?? ''),
   ]);
   return table(['code', 'meaning', 'a repeat may help', 'HTTP', 'SIP'], rows);
+}
+
+export function errorClassTable(): string {
+  const codes = Object.keys(ERRORS).filter((code): code is PlatformErrorCode => code.startsWith('ERR_PLATFORM_'));
+  // Whether the platform answered at all makes a class of its own.
+  const errors = codes.flatMap((code) => [platformError(code, ''), platformError(code, '', { status: 500 })]);
+  const classes = new Map<string, Set<string>>();
+  for (const { name, code } of [...errors, new AbortedError('')]) {
+    classes.set(name, (classes.get(name) ?? new Set()).add(`\`${code}\``));
+  }
+  return table(
+    ['class', 'codes'],
+    [...classes].map(([name, its]) => [`\`${name}\``, [...its].join(', ')]),
+  );
 }
 
 export function eventTable(): string {

@@ -72,7 +72,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
 };
 
 /** What `sample` is called with, given the ids of what was made so far. */
-export function fillIn({ makes: _, ...input }: Sample, ids: ReadonlyMap<string, string>): Input {
-  const text = JSON.stringify(input).replace(/"@(\w+)"/g, (_match, name: string) => JSON.stringify(ids.get(name)));
-  return JSON.parse(text) as Input;
+export function fillIn({ id, query, body }: Sample, ids: ReadonlyMap<string, string>): Input {
+  const text = JSON.stringify({ id, query, body });
+  return JSON.parse(text.replace(/"@(\w+)"/g, (_, name: string) => JSON.stringify(ids.get(name)))) as Input;
 }
