@@ -3,6 +3,8 @@ import type { GatewayError } from '../core/errors.ts';
 import type { Capture } from '../ingress/capture.ts';
 import type { LegMedia } from '../ingress/leg.ts';
 import { BargeIn } from '../speech/barge-in.ts';
+import { EchoDetector } from '../speech/echo-detector.ts';
+import { EchoReference } from '../speech/echo-reference.ts';
 import { type PlaybackTimes, Playout } from '../speech/playout.ts';
 import type { CallServices } from './call.ts';
 import type { Timeline, Turn } from './timeline.ts';
@@ -32,6 +34,9 @@ export class Speaker {
   readonly #capture: Capture;
   readonly #playout: Playout;
   readonly #bargeIn: BargeIn;
+  /** Of telephone lines; wideband legs come from programs, which cancel their echo themselves. */
+  readonly #echo: EchoDetector | undefined;
+  readonly #echoReference = new EchoReference();
   /** Turns whose answer has not been heard yet, by playback. */
   readonly #turns = new Map<string, Turn>();
 
@@ -40,6 +45,7 @@ export class Speaker {
     this.#services = services;
     this.#timeline = options.timeline;
     this.#capture = media.capture;
+    this.#echo = media.capture.sampleRate === 8000 ? new EchoDetector() : undefined;
     const { events } = services;
     this.#playout = new Playout({
       sender: media.sender,
@@ -61,6 +67,9 @@ export class Speaker {
       },
       onFailed: (playbackId, heardMs, error) => this.#fail(playbackId, heardMs, error),
       onUnderrun: () => services.speaking.underruns++,
+      onPlayed: (pcm, timestamp, sentAtMs) => {
+        this.#echo?.play(pcm, this.#echoReference.place(timestamp, this.#capture.sampleAt(sentAtMs)));
+      },
     });
     this.#bargeIn = new BargeIn({
       target: this.#playout,
@@ -97,10 +106,11 @@ export class Speaker {
     return playbackId;
   }
 
-  /** The next 20 ms of the caller, which start at `startSample` of the capture. @returns whether they are his voice. */
+  /** The next 20 ms of the caller, which start at `startSample` of the capture. @returns whether they are his voice, and no echo. */
   hear(frame: Int16Array, startSample: number, isVoice: boolean): boolean {
-    if (this.#bargeIn.isActive) this.#bargeIn.onFrame(frame, startSample, isVoice, this.#services.clock.nowMs());
-    return isVoice;
+    const isCaller = this.#echo?.isActive(startSample) ? this.#echo.isCaller(frame, startSample, isVoice) : isVoice;
+    if (this.#bargeIn.isActive) this.#bargeIn.onFrame(frame, startSample, isCaller, this.#services.clock.nowMs());
+    return isCaller;
   }
 
   /** A caller on hold neither interrupts nor holds up what is to be heard afterwards. */

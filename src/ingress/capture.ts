@@ -87,6 +87,11 @@ export class Capture {
     return offsetMs + (sample * 1000) / this.sampleRate;
   }
 
+  /** Position on the capture clock of what reaches the gateway at `nowMs`, on the monotonic clock. */
+  sampleAt(nowMs: number): number {
+    return Math.round(((nowMs - this.arrivalMsOf(0)) * this.sampleRate) / 1000);
+  }
+
   #conceal(gapSamples: number, next: Int16Array): void {
     this.#concealer ??= new Concealer({ sampleRate: this.sampleRate });
     const { headSample, tailSample } = this.ring;

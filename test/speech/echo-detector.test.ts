@@ -1,0 +1,68 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { VoiceActivity } from '../../src/audio/voice-activity.ts';
+import { EchoDetector } from '../../src/speech/echo-detector.ts';
+import { EchoReference } from '../../src/speech/echo-reference.ts';
+import { corpus } from '../audio/corpus.ts';
+import { randomTrial, runTrial } from './barge-in-trial.ts';
+
+const test = suite('echo');
+const { english, arabic } = corpus('echo', 40);
+const recordings = [...english, ...arabic];
+
+test.before(() => VoiceActivity.load());
+
+test('a reply is neither interrupted nor silenced by its own echo, on lines of all kinds', async () => {
+  for (let seed = 1; seed <= 14; seed++) {
+    const { interrupted, falseAlarms } = await runTrial(randomTrial(seed, recordings, undefined, true));
+    assert.not(interrupted, `seed ${seed}`);
+    assert.ok(falseAlarms <= 1, `seed ${seed}: ${falseAlarms} false alarms`);
+  }
+});
+
+test('a caller is heard over the echo', async () => {
+  let missed = 0;
+  for (let seed = 101; seed <= 114; seed++) {
+    const voice = recordings[(seed * 7) % recordings.length]!;
+    const { interrupted } = await runTrial(randomTrial(seed, recordings, voice, true));
+    if (!interrupted) missed++;
+  }
+  assert.ok(missed <= 1, `${missed} missed`);
+});
+
+test('without an echo a caller ducks the reply within 80 ms and silences it within 250 ms, nearly always', async () => {
+  const ducked: number[] = [];
+  const silent: number[] = [];
+  for (let seed = 201; seed <= 220; seed++) {
+    const voice = recordings[(seed * 7) % recordings.length]!;
+    const { interrupted, duckedMs, flushedMs } = await runTrial(randomTrial(seed, recordings, voice, false));
+    assert.ok(interrupted && duckedMs !== undefined && flushedMs !== undefined, `seed ${seed}`);
+    ducked.push(duckedMs);
+    silent.push(flushedMs);
+  }
+  const within = (all: readonly number[], ms: number): number => all.filter((value) => value <= ms).length;
+  assert.ok(within(ducked, 80) >= 16, `ducked after ${ducked.map(Math.round).join(', ')} ms`);
+  assert.ok(within(silent, 250) >= 19, `silent after ${silent.map(Math.round).join(', ')} ms`);
+});
+
+test('while nothing is played, what sounds like a voice is one', () => {
+  const detector = new EchoDetector();
+  assert.not(detector.isActive(0));
+  detector.play(new Int16Array(160).fill(1000), 8000);
+  assert.ok(detector.isActive(8000));
+  assert.not(detector.isActive(8000 + 4000));
+  assert.ok(detector.isCaller(new Int16Array(160).fill(500), 80_000, true));
+  assert.not(detector.isCaller(new Int16Array(160).fill(500), 80_160, false));
+});
+
+test('frames are placed by their timestamps, however late the event loop sent them', () => {
+  const reference = new EchoReference();
+  assert.is(reference.place(5_000, 800), 800);
+  assert.is(reference.place(5_160, 1_040), 960);
+  assert.is(reference.place(5_320, 1_050), 1_120);
+  // The timestamps went on alone, or began anew.
+  assert.is(reference.place(100, 10_000), 10_000);
+  assert.is(reference.place(260, 10_150), 10_160);
+});
+
+test.run();
