@@ -12,6 +12,9 @@
         "native/media-transport.cc",
         "native/mirrored-memory.cc",
         "native/paced-sender.cc",
+        "native/paced-streams.cc",
+        "native/realtime-thread.cc",
+        "native/standby-sender.cc",
         "native/udp-socket.cc"
       ],
       "defines": ["NAPI_VERSION=8"],

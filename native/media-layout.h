@@ -8,7 +8,8 @@
  * The memory that the media thread and JavaScript share. `src/rtp/native-layout.ts` has the same numbers; the addon
  * refuses to start a transport for other ones.
  *
- * Every word has one writer, named below, except `PortMemory::claimed`. Plain fields are published by an atomic store
+ * Every word has one writer at a time, named below, except `PortMemory::claimed`. "Sender" is the media thread or the
+ * standby thread, whichever has claimed the stream (`paced-streams.h`). Plain fields are published by an atomic store
  * that follows them and read after an atomic load of the same word. Counters wrap; only their differences mean
  * something.
  */
@@ -32,16 +33,18 @@ struct TransportControl {
   /** JavaScript: position of the first record that it has not handled. */
   alignas(kCacheLineBytes) std::atomic<uint32_t> tail;
 
-  /** Media thread, all down to `ticks`. Datagrams put into the ring. */
+  /** Media thread, all down to `ringFull`. Datagrams put into the ring. */
   alignas(kCacheLineBytes) std::atomic<uint32_t> received;
   /** Datagrams dropped for their length. */
   std::atomic<uint32_t> oversized;
   /** Times that the ring was full and packets were left to the kernel's buffers. */
   std::atomic<uint32_t> ringFull;
-  /** Packets that were never sent because the thread did not run for longer than it may catch up with. */
+  /** Sender, the rest. Packets that were never sent because nobody ran for longer than a stream may catch up with. */
   std::atomic<uint32_t> skippedDeadlines;
-  /** The latest that the thread ever was for a deadline, in microseconds. */
+  /** The latest that a packet ever was, in microseconds. */
   std::atomic<uint32_t> maxLateUs;
+  /** Packets that the standby thread sent because the media thread was late for them. */
+  std::atomic<uint32_t> standbySent;
 
   /** Of each port: deadlines of its stream that have passed. Together, so that looking at all is cheap. */
   alignas(kCacheLineBytes) std::atomic<uint32_t> ticks[kMaxPorts];
@@ -71,7 +74,7 @@ struct Frame {
   uint8_t flags;
   uint32_t timestampStep;
   uint8_t payload[kMaxPayloadBytes];
-  /** Media thread, before it moves `done` past the frame: NaN when the packet could not be sent. */
+  /** Sender, before it moves `done` past the frame: NaN when the packet could not be sent. */
   double sentAtMs;
   uint32_t timestamp;
   uint32_t unused;
@@ -89,7 +92,7 @@ constexpr uint8_t kFrameMarker = 1;
  *    | told of yet | sent   |                  |
  * ```
  *
- * The thread claims a frame before it reads it, JavaScript drops all queued ones by moving `claimed` to `head`: one
+ * The sender claims a frame before it reads it, JavaScript drops all queued ones by moving `claimed` to `head`: one
  * compare-and-exchange each, so that a frame either leaves or is dropped.
  */
 struct PortMemory {
@@ -102,10 +105,10 @@ struct PortMemory {
   /** Both. */
   alignas(kCacheLineBytes) std::atomic<uint32_t> claimed;
 
-  /** Media thread, all below. Position behind the last frame that was sent. */
+  /** Sender, all below but `receiveDrops`. Position behind the last frame that was sent. */
   alignas(kCacheLineBytes) std::atomic<uint32_t> done;
   std::atomic<uint32_t> sendErrors;
-  /** Datagrams that the kernel dropped because the socket's buffer was full. */
+  /** Media thread: datagrams that the kernel dropped because the socket's buffer was full. */
   std::atomic<uint32_t> receiveDrops;
   /** Odd while the four numbers that follow change: they are read as a whole or again. */
   std::atomic<uint32_t> version;

@@ -38,10 +38,10 @@ struct MediaPort {
   std::atomic<Endpoint> rtcpRemote{0};
   /** JavaScript's thread: nothing more may leave. */
   std::atomic<bool> closed{false};
-  /** Media thread: it will not touch this port again. */
+  /** Media thread: neither it nor the standby thread will touch this port again. */
   std::atomic<bool> released{false};
 
-  /** Media thread. */
+  /** Of whoever has claimed the stream. */
   std::optional<PacedSender> sender;
 };
 

@@ -1,70 +1,43 @@
 #include "media-thread.h"
 
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
-#include <limits>
 
 #include "monotonic-clock.h"
+#include "realtime-thread.h"
 
 namespace hamsa {
 namespace {
-
-constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 /** How often the sockets are drained and, if there is something to tell, JavaScript is woken. */
 constexpr int64_t kDrainPeriodNs = 5 * kNsPerMs;
 /** The longest that one drain may take; the rest waits for the next round. */
 constexpr int64_t kMaxDrainNs = 2 * kNsPerMs;
-/** Deadlines lie on this grid: streams that share a point of it share a wake-up. */
-constexpr int64_t kGridNs = kNsPerMs;
-/** Streams are spread over this many points of the grid at most. */
-constexpr int64_t kMaxPhases = 64;
-
-/** Ahead of ordinary threads is enough; real-time threads of the machine's owner go first. */
-constexpr int kFifoPriority = 1;
-
-constexpr int kEventsPerRound = 64;
+/** Datagrams that are read between two looks at the clock. */
+constexpr int kEventsPerRound = 16;
 
 /** Adds to a counter that the media thread alone writes. */
 void Add(std::atomic<uint32_t>& counter, uint32_t amount) {
   counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
 }
 
-/** Creates a thread with SCHED_FIFO. @returns 0, or the number of the system's error. */
-int CreateFifoThread(pthread_t* thread, void* (*main)(void*), void* argument) {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  sched_param parameter{};
-  parameter.sched_priority = kFifoPriority;
-  pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
-  pthread_attr_setschedpolicy(&attributes, SCHED_FIFO);
-  pthread_attr_setschedparam(&attributes, &parameter);
-  const int error = pthread_create(thread, &attributes, main, argument);
-  pthread_attr_destroy(&attributes);
-  return error;
-}
-
-struct SocketTransmitter final : Transmitter {
-  SocketTransmitter(int socket, Endpoint endpoint) : udp(socket), to(endpoint) {}
-  bool Transmit(const uint8_t* packet, size_t length) override { return SendDatagram(udp, to, packet, length); }
-  const int udp;
-  const Endpoint to;
-};
-
 }  // namespace
 
 MediaThread::MediaThread(std::shared_ptr<MirroredMemory> memory, int64_t originNs, void (*wake)(void*), void* context)
-    : ring_(std::move(memory)), originNs_(originNs), wake_(wake), context_(context) {}
+    : ring_(std::move(memory)),
+      originNs_(originNs),
+      wake_(wake),
+      context_(context),
+      streams_(ring_.control(), originNs),
+      standby_(&streams_, ring_.control()) {}
 
 MediaThread::~MediaThread() {
   Stop();
+  MediaCommandQueue::Delete(pending_);
   if (epoll_ >= 0) close(epoll_);
   if (kick_ >= 0) close(kick_);
 }
@@ -78,16 +51,11 @@ int MediaThread::Start() {
   event.data.ptr = nullptr;
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, kick_, &event) != 0) return errno;
 
-  // The new thread inherits this mask: signals are the main thread's.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  fifo_ = CreateFifoThread(&thread_, Main, this) == 0;
-  const int error = fifo_ ? 0 : pthread_create(&thread_, nullptr, Main, this);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  started_ = error == 0;
-  return error;
+  const int error = StartRealtimeThread(&thread_, "hamsa-media", ProcessorHalf::kFirst, Main, this, &fifo_);
+  if (error != 0) return error;
+  started_ = true;
+  standby_.Start();
+  return 0;
 }
 
 void MediaThread::Stop() {
@@ -96,6 +64,7 @@ void MediaThread::Stop() {
   stop_.store(true, std::memory_order_release);
   Kick();
   pthread_join(thread_, nullptr);
+  standby_.Stop();
 }
 
 int MediaThread::Watch(MediaSocket* socket) {
@@ -120,19 +89,27 @@ void MediaThread::Kick() {
   if (write(kick_, &one, sizeof one) < 0) return;
 }
 
+void MediaThread::TakeKick() {
+  if (!kicked_) return;
+  kicked_ = false;
+  uint64_t kicks;
+  if (read(kick_, &kicks, sizeof kicks) < 0) return;
+}
+
 void* MediaThread::Main(void* self) {
   static_cast<MediaThread*>(self)->Loop();
   return nullptr;
 }
 
 void MediaThread::Loop() {
-  pthread_setname_np(pthread_self(), "hamsa-media");
-  // Timers of ordinary threads are up to 50 µs late by default; those of real-time threads have no slack.
-  prctl(PR_SET_TIMERSLACK, 1);
+  PrepareRealtimeThread();
   int64_t nextDrainNs = MonotonicNs();
-  while (!stop_.load(std::memory_order_acquire)) {
+  for (;;) {
+    // Before it looks at what it may have been kicked for: a kick that comes later stays, and ends the next rest.
+    TakeKick();
+    if (stop_.load(std::memory_order_acquire)) return;
     TakeCommands();
-    const int64_t nextSendNs = RunSenders(MonotonicNs());
+    const int64_t nextSendNs = streams_.Run(0).earliestNs;
     const int64_t nowNs = MonotonicNs();
     if (nowNs >= nextDrainNs) {
       // What does not fit before the next deadline goes on right after it.
@@ -147,88 +124,39 @@ void MediaThread::Loop() {
 
 void MediaThread::Rest(int64_t nextSendNs, int64_t nextDrainNs) {
   SleepUntilNs(std::min(nextSendNs, nextDrainNs));
-  if (nextSendNs != kNever || !ring_.Empty()) return;
+  if (nextSendNs != kNever || !ring_.Empty() || pending_ != nullptr) return;
   // Nothing to do before a packet or a command comes; either is picked up in the next round.
   epoll_event event;
   epoll_wait(epoll_, &event, 1, -1);
 }
 
+/** Carries out commands in their order, up to one for which the standby thread has to finish a packet first. */
 void MediaThread::TakeCommands() {
-  for (MediaCommand* command = commands_.TakeAll(); command != nullptr;) {
-    MediaCommand* const next = command->next;
-    Execute(*command);
-    executed_.Push(command);
-    command = next;
+  if (pending_ == nullptr) pending_ = commands_.TakeAll();
+  while (pending_ != nullptr && Execute(*pending_)) {
+    MediaCommand* const next = pending_->next;
+    executed_.Push(pending_);
+    pending_ = next;
   }
 }
 
-void MediaThread::Execute(const MediaCommand& command) {
+bool MediaThread::Execute(const MediaCommand& command) {
   MediaPort* const port = command.port;
   switch (command.kind) {
     case MediaCommand::Kind::kStart:
-      port->sender.emplace(port->memory, command.start, command.packetization,
-                           FirstDeadlineNs(command.packetization.ptimeNs));
-      senders_.push_back(port);
-      deadlinesNs_.push_back(port->sender->deadlineNs());
-      break;
+      if (!streams_.Start(port, command.start, command.packetization)) return false;
+      standby_.Rouse();
+      return true;
     case MediaCommand::Kind::kReconfigure:
-      if (port->sender) port->sender->Reconfigure(command.packetization);
-      break;
+      return streams_.Reconfigure(port, command.packetization);
     case MediaCommand::Kind::kClose:
-      Forget(port);
-      break;
+      if (!streams_.Stop(port)) return false;
+      close(port->rtp.udp);
+      close(port->rtcp.udp);
+      port->released.store(true, std::memory_order_release);
+      return true;
   }
-}
-
-void MediaThread::Forget(MediaPort* port) {
-  const auto found = std::find(senders_.begin(), senders_.end(), port);
-  if (found != senders_.end()) {
-    deadlinesNs_[found - senders_.begin()] = deadlinesNs_.back();
-    deadlinesNs_.pop_back();
-    *found = senders_.back();
-    senders_.pop_back();
-  }
-  close(port->rtp.udp);
-  close(port->rtcp.udp);
-  port->released.store(true, std::memory_order_release);
-}
-
-/** The point of the grid, within the next `ptimeNs`, at which the fewest streams send. */
-int64_t MediaThread::FirstDeadlineNs(int64_t ptimeNs) const {
-  const int64_t startNs = (MonotonicNs() / kGridNs + 1) * kGridNs;
-  const int64_t phases = std::clamp<int64_t>(ptimeNs / kGridNs, 1, kMaxPhases);
-  int load[kMaxPhases] = {};
-  for (const int64_t deadlineNs : deadlinesNs_) {
-    const int64_t phaseNs = ((deadlineNs - startNs) % ptimeNs + ptimeNs) % ptimeNs;
-    load[std::min(phaseNs / kGridNs, phases - 1)]++;
-  }
-  return startNs + (std::min_element(load, load + phases) - load) * kGridNs;
-}
-
-/** @returns the earliest deadline that is left. */
-int64_t MediaThread::RunSenders(int64_t nowNs) {
-  TransportControl* const control = ring_.control();
-  int64_t earliestNs = kNever;
-  for (size_t i = 0; i < senders_.size(); i++) {
-    if (deadlinesNs_[i] <= nowNs) {
-      MediaPort* const port = senders_[i];
-      const uint32_t lateUs = static_cast<uint32_t>(std::min<int64_t>((nowNs - deadlinesNs_[i]) / 1000, UINT32_MAX));
-      if (lateUs > control->maxLateUs.load(std::memory_order_relaxed)) {
-        control->maxLateUs.store(lateUs, std::memory_order_relaxed);
-      }
-      const Endpoint remote = port->rtpRemote.load(std::memory_order_relaxed);
-      SocketTransmitter transmitter(port->rtp.udp, remote);
-      const bool connected = remote != 0 && !port->closed.load(std::memory_order_acquire);
-      const int64_t skipped = port->sender->Run(nowNs, connected, originNs_, &transmitter);
-      if (skipped > 0) Add(control->skippedDeadlines, static_cast<uint32_t>(skipped));
-      deadlinesNs_[i] = port->sender->deadlineNs();
-      std::atomic<uint32_t>& ticks = control->ticks[port->id % kMaxPorts];
-      ticks.store(ticks.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-      ticked_ = true;
-    }
-    earliestNs = std::min(earliestNs, deadlinesNs_[i]);
-  }
-  return earliestNs;
+  return true;
 }
 
 /** Moves waiting datagrams into the ring, one of each socket in turn. @returns false if it ran out of time first. */
@@ -242,8 +170,7 @@ bool MediaThread::Drain(int64_t untilNs) {
     for (int i = 0; i < ready; i++) {
       MediaSocket* const socket = static_cast<MediaSocket*>(events[i].data.ptr);
       if (socket == nullptr) {
-        uint64_t kicks;
-        received |= read(kick_, &kicks, sizeof kicks) > 0;
+        kicked_ = true;
         continue;
       }
       PacketRecord* const record = ring_.Reserve();
@@ -287,9 +214,10 @@ bool MediaThread::ReceiveOne(MediaSocket* socket, PacketRecord* record, int64_t 
 }
 
 void MediaThread::WakeIfNeeded() {
-  if (!ticked_ && ring_.Empty()) return;
+  if (!streams_.HasTicked() && ring_.Empty()) return;
   if (wakePending_.exchange(true, std::memory_order_seq_cst)) return;
-  ticked_ = false;
+  // What ticks after this has another wake; what has ticked before is seen in this one.
+  streams_.ForgetTicks();
   wake_(context_);
 }
 

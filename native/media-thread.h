@@ -5,11 +5,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "media-command.h"
 #include "media-port.h"
+#include "paced-streams.h"
 #include "packet-ring.h"
+#include "standby-sender.h"
 
 namespace hamsa {
 
@@ -56,15 +57,13 @@ class MediaThread {
   static void* Main(void* self);
   void Loop();
   void TakeCommands();
-  void Execute(const MediaCommand& command);
-  void Forget(MediaPort* port);
-  int64_t FirstDeadlineNs(int64_t ptimeNs) const;
-  int64_t RunSenders(int64_t nowNs);
+  bool Execute(const MediaCommand& command);
   bool Drain(int64_t untilNs);
   bool ReceiveOne(MediaSocket* socket, PacketRecord* record, int64_t nowNs, int64_t realtimeOffsetNs);
   void WakeIfNeeded();
   void Rest(int64_t nextSendNs, int64_t nextDrainNs);
   void Kick();
+  void TakeKick();
 
   PacketRing ring_;
   const int64_t originNs_;
@@ -82,10 +81,12 @@ class MediaThread {
   /** Carried out; JavaScript's thread deletes them, so that the media thread does not enter the allocator. */
   MediaCommandQueue executed_;
 
-  /** Media thread, from here on. Ports that send, and the deadline of each at the same place. */
-  std::vector<MediaPort*> senders_;
-  std::vector<int64_t> deadlinesNs_;
-  bool ticked_ = false;
+  /** Media thread: `kick_` can be read. */
+  bool kicked_ = false;
+  /** Media thread: taken, not carried out yet. */
+  MediaCommand* pending_ = nullptr;
+  PacedStreams streams_;
+  StandbySender standby_;
 };
 
 }  // namespace hamsa

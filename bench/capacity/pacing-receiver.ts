@@ -6,29 +6,33 @@ import { constants, setPriority } from 'node:os';
 import { loadAddon } from '../../src/core/addon.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createRtpHeader, parseRtp } from '../../src/rtp/packet.ts';
-import { type Datagram, toEndpoint } from '../../src/rtp/transport.ts';
+import { type Datagram, type MediaPort, toEndpoint } from '../../src/rtp/transport.ts';
 import { NativeTransport } from '../../src/rtp/native-transport.ts';
 import { percentile } from '../support/report.ts';
-import type { PacingMeasurement, ToReceiver } from './pacing.ts';
+import type { PacingMeasurement, ToReceiver, WorstMoment } from './pacing.ts';
 
 /** Streams that share a port: few enough that its buffer holds what comes between two drains. */
 const STREAMS_PER_PORT = 10;
 
-/** The last packet of one stream. */
-interface Last {
+const WORST_MOMENTS = 3;
+const PTIME_MS = 20;
+
+/** One stream, with the longest gap in front of a packet of it and the arrival of that packet. */
+interface Stream {
   sequenceNumber: number;
   arrivalMs: number;
+  longestMs: number;
+  longestAtMs: number;
 }
 
-// The kernel has stamped a packet before anybody here looks at it: the receiver may take its time, and must not take the
-// sender's. Its threads inherit this.
-setPriority(constants.priority.PRIORITY_LOW);
 const { addon } = loadAddon();
 if (!addon) throw new Error('Expected the native addon; run npm run build:native');
 const transport = new NativeTransport({ localAddress: '127.0.0.1', portRange: [0, 0] }, systemClock, addon);
-const streams = new Map<number, Last>();
+const ports: MediaPort[] = [];
+const streams = new Map<number, Stream>();
 const header = createRtpHeader();
 let isMeasuring = false;
+let startMs = 0;
 let gaps = new Float64Array(0);
 let gapCount = 0;
 let received = 0;
@@ -39,7 +43,7 @@ function onRtp({ bytes, offset, length, arrivalMs }: Readonly<Datagram>): void {
   const { ssrc, sequenceNumber } = header;
   const last = streams.get(ssrc);
   if (!last) {
-    streams.set(ssrc, { sequenceNumber, arrivalMs });
+    streams.set(ssrc, { sequenceNumber, arrivalMs, longestMs: 0, longestAtMs: 0 });
     return;
   }
   const missing = ((sequenceNumber - last.sequenceNumber) & 0xffff) - 1;
@@ -47,10 +51,26 @@ function onRtp({ bytes, offset, length, arrivalMs }: Readonly<Datagram>): void {
     received += 1;
     lost += missing;
     // A gap with a loss in it counts as it is: it is what the listener gets.
-    if (gapCount < gaps.length) gaps[gapCount++] = arrivalMs - last.arrivalMs;
+    const gapMs = arrivalMs - last.arrivalMs;
+    if (gapCount < gaps.length) gaps[gapCount++] = gapMs;
+    if (gapMs > last.longestMs) {
+      last.longestMs = gapMs;
+      last.longestAtMs = arrivalMs;
+    }
   }
   last.sequenceNumber = sequenceNumber;
   last.arrivalMs = arrivalMs;
+}
+
+/** The streams by the packet time in which their longest gap ended. */
+function worstMoments(): WorstMoment[] {
+  const moments = new Map<number, WorstMoment>();
+  for (const { longestMs, longestAtMs } of streams.values()) {
+    const key = Math.floor(longestAtMs / PTIME_MS);
+    const found = moments.get(key) ?? { atMs: longestAtMs - startMs, longestMs: 0, streams: 0 };
+    moments.set(key, { ...found, longestMs: Math.max(found.longestMs, longestMs), streams: found.streams + 1 });
+  }
+  return [...moments.values()].toSorted((a, b) => b.longestMs - a.longestMs).slice(0, WORST_MOMENTS);
 }
 
 function measurement(): PacingMeasurement {
@@ -58,6 +78,7 @@ function measurement(): PacingMeasurement {
   return {
     received,
     lost,
+    lostByReceiver: ports.reduce((sum, { errors }) => sum + errors, 0),
     streams: streams.size,
     gapMs: {
       p50: percentile(sorted, 0.5),
@@ -67,16 +88,21 @@ function measurement(): PacingMeasurement {
       max: sorted.at(-1) ?? Number.NaN,
       above25: sorted.filter((gap) => gap > 25).length,
     },
+    worst: worstMoments(),
   };
 }
 
 process.on('message', (message: ToReceiver) => {
   if (message.type === 'open') {
+    // The kernel has stamped a packet before anybody here looks at it: the receiver may take its time, and must not take
+    // the sender's. Among hogs it would get too little to keep up.
+    if (!message.isMachineBusy) setPriority(constants.priority.PRIORITY_LOW);
     void open(message.calls);
   } else if (message.type === 'answer') {
     void answer(message.ports);
   } else if (message.type === 'start') {
     gaps = new Float64Array(message.expectedPackets);
+    startMs = systemClock.nowMs();
     isMeasuring = true;
   } else {
     isMeasuring = false;
@@ -86,18 +112,17 @@ process.on('message', (message: ToReceiver) => {
 });
 
 async function open(calls: number): Promise<void> {
-  const ports: number[] = [];
   for (let index = 0; index < Math.ceil(calls / STREAMS_PER_PORT); index++) {
     const port = await transport.open();
     port.receive(onRtp, () => {});
-    ports.push(port.rtpPort);
+    ports.push(port);
   }
-  process.send?.(ports);
+  process.send?.(ports.map(({ rtpPort }) => rtpPort));
 }
 
 /** Sends a stream to each of `ports`. */
-async function answer(ports: readonly number[]): Promise<void> {
-  for (const remote of ports) {
+async function answer(remotes: readonly number[]): Promise<void> {
+  for (const remote of remotes) {
     const port = await transport.open();
     port.setRemote(toEndpoint('127.0.0.1', remote), undefined);
     port.startSending({

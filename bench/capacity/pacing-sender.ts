@@ -7,12 +7,15 @@ import { systemClock } from '../../src/core/clock.ts';
 import { DgramTransport } from '../../src/rtp/dgram-transport.ts';
 import { NativeTransport } from '../../src/rtp/native-transport.ts';
 import { type FrameSender, type MediaTransport, toEndpoint } from '../../src/rtp/transport.ts';
+import { cpuUs } from '../support/process-usage.ts';
 import type { SenderReport, ToSender } from './pacing.ts';
 
 const HOST = '127.0.0.1';
 const FRAME = new Uint8Array(160).fill(0x55);
 /** What the gateway's playout keeps in the ring. */
 const QUEUED_FRAMES = 25;
+/** Their names for the kernel. */
+const SENDING_THREADS = ['hamsa-media', 'hamsa-standby'] as const;
 
 let transport: MediaTransport | undefined;
 let underruns = 0;
@@ -20,7 +23,6 @@ let told = 0;
 let received = 0;
 
 function topUp(sender: FrameSender): void {
-  if (sender.queuedFrames === 0) underruns += 1;
   while (sender.queuedFrames < QUEUED_FRAMES && sender.write(FRAME, 0, 160, 0, 1));
 }
 
@@ -56,7 +58,10 @@ async function start({ calls, stallMs, ports, kind }: ToSender & { type: 'start'
       onSent: () => {
         told += 1;
       },
-      onTick: () => topUp(sender),
+      onTick: () => {
+        if (sender.queuedFrames === 0) underruns += 1;
+        topUp(sender);
+      },
     });
     topUp(sender);
   }
@@ -70,7 +75,9 @@ async function start({ calls, stallMs, ports, kind }: ToSender & { type: 'start'
 async function stop(): Promise<void> {
   const native = transport instanceof NativeTransport ? transport.statistics : undefined;
   const { user, system } = process.cpuUsage();
-  const report: SenderReport = { received, underruns, told, cpuMs: (user + system) / 1000, ...(native && { native }) };
+  const senderCpuMs = SENDING_THREADS.reduce((sum, name) => sum + cpuUs(process.pid, name) / 1000, 0);
+  const cpuMs = (user + system) / 1000;
+  const report: SenderReport = { received, underruns, told, cpuMs, senderCpuMs, ...(native && { native }) };
   process.send?.(report);
   await transport?.close();
   process.disconnect();

@@ -1,12 +1,11 @@
 /**
  * How regularly packets leave while the event loop stalls: many calls over loopback, measured by the kernel's time
- * stamps in a separate receiver.
+ * stamps in a separate receiver, beside threads that do nothing but wake up in the same run.
  *
- * `node --import tsx bench/capacity/pacing.ts [--calls 500] [--seconds 60] [--stall-ms 60] [--no-fifo]
+ * `node --import tsx bench/capacity/pacing.ts [--calls 500] [--seconds 60] [--stall-ms 60] [--hogs 0] [--no-fifo]
  * [--both-ways] [--transport native|dgram] [--json FILE]`. Exits 1 when a goal is missed.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,10 +13,11 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { NativeTransportStatistics } from '../../src/rtp/native-transport.ts';
+import { WITHOUT_FIFO, ask, startChild } from '../support/child.ts';
 import { describeMachine, printMachine, writeJson } from '../support/report.ts';
 
 export type ToReceiver =
-  | { readonly type: 'open'; readonly calls: number }
+  | { readonly type: 'open'; readonly calls: number; readonly isMachineBusy: boolean }
   /** Streams of the receiver's own, one to each port. */
   | { readonly type: 'answer'; readonly ports: readonly number[] }
   | { readonly type: 'start'; readonly expectedPackets: number }
@@ -39,8 +39,9 @@ export interface SenderReport {
   readonly underruns: number;
   /** Frames that the tap told of. */
   readonly told: number;
-  /** Of the whole process since its start. */
+  /** Of the whole process since its start, and of the threads that send. */
   readonly cpuMs: number;
+  readonly senderCpuMs: number;
   /** Absent for the dgram transport. */
   readonly native?: NativeTransportStatistics;
 }
@@ -48,6 +49,8 @@ export interface SenderReport {
 export interface PacingMeasurement {
   readonly received: number;
   readonly lost: number;
+  /** Lost by the receiver, which did not run for long enough: nothing can be said about the sender then. */
+  readonly lostByReceiver: number;
   readonly streams: number;
   readonly gapMs: {
     readonly p50: number;
@@ -58,6 +61,16 @@ export interface PacingMeasurement {
     /** How many gaps were longer than 25 ms. */
     readonly above25: number;
   };
+  /** When the longest gaps ended, the longest first: one moment for all streams, or a stream of its own? */
+  readonly worst: readonly WorstMoment[];
+}
+
+export interface WorstMoment {
+  /** Since the start of the measurement. */
+  readonly atMs: number;
+  readonly longestMs: number;
+  /** Streams whose own longest gap ended within the same packet time. */
+  readonly streams: number;
 }
 
 /** Longest gaps, in ms, that the transport is built for at 20 ms packets. */
@@ -66,46 +79,24 @@ const PACKETS_PER_SECOND = 50;
 /** Until every stream runs and the code is compiled. */
 const WARM_UP_MS = 3000;
 
-/** Runs the command without the right to real-time scheduling. */
-const WITHOUT_FIFO = ['setpriv', '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice'] as const;
-
-function startChild(module: string, prefix: readonly string[] = []): ChildProcess {
-  const [command, ...args] = [
-    ...prefix,
-    process.execPath,
-    '--import',
-    'tsx',
-    fileURLToPath(new URL(module, import.meta.url)),
-  ];
-  return spawn(command!, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-}
-
-/** The child's next message; a child that dies instead is an error. */
-async function nextMessage<Message>(child: ChildProcess): Promise<Message> {
-  const ended = new AbortController();
-  try {
-    return await Promise.race([
-      once(child, 'message', { signal: ended.signal }).then(([message]) => message as Message),
-      once(child, 'exit', { signal: ended.signal }).then(([code]) => {
-        throw new Error(`A child process ended with ${code}`);
-      }),
-    ]);
-  } finally {
-    ended.abort();
-  }
-}
-
-/** Gaps, in ms, between the wake-ups of a thread that does nothing else: what no sender on this machine can beat. */
-interface Floor {
-  readonly scheduling: string;
+/** Gaps, in ms. */
+interface FloorGaps {
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
 }
 
-/** Runs `native/bench/timer-floor.cc` for `seconds`; undefined without a compiler. */
-async function measureFloor(program: string, seconds: number, prefix: readonly string[]): Promise<Floor | undefined> {
+/** Threads that do nothing but wake up: what no sender with as many threads can beat on this machine. */
+interface Floor {
+  readonly scheduling: string;
+  readonly one: FloorGaps;
+  /** Whichever of two threads on different processors wakes first. */
+  readonly firstOfTwo: FloorGaps;
+}
+
+/** Runs `native/bench/timer-floor.cc` for `seconds`. */
+async function measureFloor(program: string, seconds: number, prefix: readonly string[]): Promise<Floor> {
   const [command, ...args] = [...prefix, program, `${seconds}`];
   const child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   return JSON.parse(await text(child.stdout)) as Floor;
@@ -113,8 +104,15 @@ async function measureFloor(program: string, seconds: number, prefix: readonly s
 
 /** @returns whether there is a program at `path` now. */
 function compileFloor(path: string): boolean {
-  const source = fileURLToPath(new URL('../../native/bench/timer-floor.cc', import.meta.url));
-  return spawnSync('g++', ['-std=c++17', '-O2', '-pthread', source, '-o', path]).status === 0;
+  const sources = ['bench/timer-floor.cc', 'realtime-thread.cc'].map((name) =>
+    fileURLToPath(new URL(`../../native/${name}`, import.meta.url)),
+  );
+  return spawnSync('g++', ['-std=c++17', '-O2', '-pthread', ...sources, '-o', path]).status === 0;
+}
+
+/** Processes that do nothing but compute. */
+function startHogs(count: number): ChildProcess[] {
+  return Array.from({ length: count }, () => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
 }
 
 function pass(ms: number): Promise<void> {
@@ -127,6 +125,7 @@ async function main(): Promise<number> {
       calls: { type: 'string', default: '500' },
       seconds: { type: 'string', default: '60' },
       'stall-ms': { type: 'string', default: '60' },
+      hogs: { type: 'string', default: '0' },
       'no-fifo': { type: 'boolean', default: false },
       // Every call receives as well, on the thread that sends.
       'both-ways': { type: 'boolean', default: false },
@@ -134,7 +133,8 @@ async function main(): Promise<number> {
       json: { type: 'string' },
     },
   });
-  const [calls, seconds, stallMs] = [Number(values.calls), Number(values.seconds), Number(values['stall-ms'])];
+  const [calls, seconds] = [Number(values.calls), Number(values.seconds)];
+  const [stallMs, hogCount] = [Number(values['stall-ms']), Number(values.hogs)];
   const kind = values.transport === 'dgram' ? 'dgram' : 'native';
   const machine = describeMachine();
   printMachine(machine);
@@ -144,55 +144,69 @@ async function main(): Promise<number> {
   const floorProgram = join(folder, 'timer-floor');
   const hasFloor = compileFloor(floorProgram);
   const senderPrefix = values['no-fifo'] ? WITHOUT_FIFO : [];
-  const receiver = startChild('./pacing-receiver.ts', WITHOUT_FIFO);
-  receiver.send({ type: 'open', calls } satisfies ToReceiver);
-  const ports = await nextMessage<number[]>(receiver);
-  const sender = startChild('./pacing-sender.ts', senderPrefix);
-  sender.send({ type: 'start', calls, stallMs, ports, kind } satisfies ToSender);
-  const senderPorts = await nextMessage<number[]>(sender);
-  if (values['both-ways']) receiver.send({ type: 'answer', ports: senderPorts } satisfies ToReceiver);
+  const receiver = startChild(new URL('pacing-receiver.ts', import.meta.url), { prefix: WITHOUT_FIFO });
+  const tellReceiver = (message: ToReceiver) => receiver.send(message);
+  const ports = await ask<number[]>(receiver, {
+    type: 'open',
+    calls,
+    isMachineBusy: hogCount > 0,
+  } satisfies ToReceiver);
+  const sender = startChild(new URL('pacing-sender.ts', import.meta.url), { prefix: senderPrefix });
+  const senderPorts = await ask<number[]>(sender, { type: 'start', calls, stallMs, ports, kind } satisfies ToSender);
+  if (values['both-ways']) tellReceiver({ type: 'answer', ports: senderPorts });
 
   await pass(WARM_UP_MS);
+  const hogs = startHogs(hogCount);
   const expectedPackets = Math.ceil(calls * PACKETS_PER_SECOND * seconds * 1.1);
-  receiver.send({ type: 'start', expectedPackets } satisfies ToReceiver);
+  tellReceiver({ type: 'start', expectedPackets });
   const floorDone = hasFloor ? measureFloor(floorProgram, seconds, senderPrefix) : undefined;
   await pass(seconds * 1000);
-  receiver.send({ type: 'stop' } satisfies ToReceiver);
-  const measured = await nextMessage<PacingMeasurement>(receiver);
-  sender.send({ type: 'stop' } satisfies ToSender);
-  const report = await nextMessage<SenderReport>(sender);
+  for (const hog of hogs) hog.kill();
+  const measured = await ask<PacingMeasurement>(receiver, { type: 'stop' } satisfies ToReceiver);
+  const report = await ask<SenderReport>(sender, { type: 'stop' } satisfies ToSender);
 
   const floor = await floorDone;
   rmSync(folder, { recursive: true });
 
   const scheduling = report.native?.scheduling ?? 'other';
   const goal = GOALS[scheduling];
+  const { lost, lostByReceiver, worst } = measured;
   const { p50, p95, p99, p999, max, above25 } = measured.gapMs;
-  const isReached = p999 <= goal.p999 && max <= goal.max && measured.lost === 0;
+  const isReached = p999 <= goal.p999 && max <= goal.max && lost === 0;
   console.log(
-    `${kind} transport, scheduling ${scheduling}, ${calls} calls, ${seconds} s, event loop stalled ${stallMs} ms each second`,
+    `${kind} transport, scheduling ${scheduling}, ${calls} calls, ${seconds} s, event loop stalled ${stallMs} ms each second, ${hogCount} CPU hogs`,
   );
   console.log(
     `gap ms: p50 ${p50.toFixed(3)}, p95 ${p95.toFixed(3)}, p99 ${p99.toFixed(3)}, p99.9 ${p999.toFixed(3)} (goal ${goal.p999}), max ${max.toFixed(3)} (goal ${goal.max}); above 25 ms: ${above25}`,
   );
   console.log(
     floor
-      ? `an idle thread on the same machine: p99 ${floor.p99.toFixed(3)}, p99.9 ${floor.p999.toFixed(3)}, max ${floor.max.toFixed(3)}`
-      : 'an idle thread: not measured, there is no g++',
+      ? `threads that only wake up: one p99.9 ${floor.one.p999.toFixed(3)}, max ${floor.one.max.toFixed(3)}; the first of two p99.9 ${floor.firstOfTwo.p999.toFixed(3)}, max ${floor.firstOfTwo.max.toFixed(3)}`
+      : 'threads that only wake up: not measured, there is no g++',
   );
-  console.log(
-    `${measured.received} packets of ${measured.streams} streams, ${measured.lost} lost; ${report.received} received; underruns ${report.underruns}, CPU ${(report.cpuMs / (seconds * 1000 + WARM_UP_MS)).toFixed(3)} cores`,
-  );
-  if (report.native)
+  for (const { atMs, longestMs, streams } of worst) {
     console.log(
-      `latest deadline ${report.native.maxLateMs.toFixed(2)} ms late, ${report.native.skippedDeadlines} skipped`,
+      `  up to ${longestMs.toFixed(1)} ms at ${(atMs / 1000).toFixed(2)} s, the longest of ${streams} streams`,
     );
+  }
+  const cores = (cpuMs: number): string => (cpuMs / (seconds * 1000 + WARM_UP_MS)).toFixed(3);
+  console.log(
+    `${measured.received} packets of ${measured.streams} streams, ${lost} lost; ${report.received} received; underruns ${report.underruns}, CPU ${cores(report.cpuMs)} cores, ${cores(report.senderCpuMs)} of them the threads that send`,
+  );
+  if (lostByReceiver > 0) console.log(`the receiver itself lost ${lostByReceiver}: this says nothing about the sender`);
+  if (report.native) {
+    const { maxLateMs, skippedDeadlines, standbySent } = report.native;
+    console.log(
+      `latest packet ${maxLateMs.toFixed(2)} ms late, ${skippedDeadlines} skipped, ${standbySent} sent by the standby thread (all since the start)`,
+    );
+  }
   writeJson(values.json, {
     bench: 'pacing',
     machine,
     calls,
     seconds,
     stallMs,
+    hogs: hogCount,
     kind,
     scheduling,
     goal,

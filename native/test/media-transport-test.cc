@@ -306,6 +306,25 @@ void StopsAnyTime() {
   CHECK(OpenFiles() == filesBefore);
 }
 
+void HearsEveryKick() {
+  Case("what is asked of a thread that is about to rest is done at once");
+  for (int round = 0; round < 500; round++) {
+    Rig rig;
+    const uint32_t id = rig.Open();
+    const int64_t pauseNs = round % 200 * 500;
+    const int64_t fromNs = MonotonicNs();
+    while (MonotonicNs() < fromNs + pauseNs) {
+    }
+    rig.transport.Close(id);
+    // The kick that closes the port, or the one that ends the thread right after, must not get lost.
+    if (round % 2 == 0) continue;
+    rig.transport.SetRemote(id, 0, 0);
+    const uint32_t next = rig.Open();
+    rig.StartSending(next, 1);
+    rig.DrainUntil([&] { return rig.reader->control()->ticks[next % kMaxPorts] > 0; });
+  }
+}
+
 /** Resident memory in bytes. */
 size_t Resident() {
   size_t total = 0;
@@ -376,5 +395,6 @@ int main(int count, char** arguments) {
   WaitsForReader();
   WakesOnce();
   StopsAnyTime();
+  HearsEveryKick();
   SurvivesGarbage(100'000);
 }

@@ -17,7 +17,8 @@ declare -A sources=(
   [level]='level.cc'
   [mirrored-memory]='mirrored-memory.cc'
   [paced-sender]='paced-sender.cc'
-  [media-transport]='media-transport.cc media-thread.cc paced-sender.cc udp-socket.cc mirrored-memory.cc'
+  [media-transport]='media-transport.cc media-thread.cc paced-sender.cc paced-streams.cc realtime-thread.cc
+    standby-sender.cc udp-socket.cc mirrored-memory.cc'
 )
 
 # compile NAME FLAG...

@@ -56,11 +56,12 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
       'packets not sent because their time had passed',
       () => media()?.skippedDeadlines ?? 0,
     ),
-    gauge(
-      'media_max_late_seconds',
-      'the latest that the media thread ever was',
-      () => (media()?.maxLateMs ?? 0) / 1000,
+    counter(
+      'media_standby_sent',
+      'packets sent by the standby thread because a processor stood still',
+      () => media()?.standbySent ?? 0,
     ),
+    gauge('media_max_late_seconds', 'the latest that a packet ever left', () => (media()?.maxLateMs ?? 0) / 1000),
     gauge('event_readers', 'event sockets that are connected', () => parts.eventReaders()),
     counter('agent_sessions', 'tokens for web pages that were issued', () => pages().issued),
     counter(

@@ -27,6 +27,7 @@ export const TRANSPORT_CONTROL = {
   ringFull: 136,
   skippedDeadlines: 140,
   maxLateUs: 144,
+  standbySent: 148,
   ticks: 192,
 } as const;
 

@@ -42,7 +42,9 @@ export interface NativeTransportStatistics {
   readonly ringFull: number;
   /** Packets that were not sent because the thread came more than two packet times too late. */
   readonly skippedDeadlines: number;
-  /** The latest that the thread ever was. */
+  /** Packets that left late because the thread had not run, sent by the standby thread on another processor. */
+  readonly standbySent: number;
+  /** The latest that a packet ever was. */
   readonly maxLateMs: number;
 }
 
@@ -111,6 +113,7 @@ export class NativeTransport implements MediaTransport {
       oversizedDropped: count(TRANSPORT_CONTROL.oversized),
       ringFull: count(TRANSPORT_CONTROL.ringFull),
       skippedDeadlines: count(TRANSPORT_CONTROL.skippedDeadlines),
+      standbySent: count(TRANSPORT_CONTROL.standbySent),
       maxLateMs: count(TRANSPORT_CONTROL.maxLateUs) / 1000,
     };
   }

@@ -3,6 +3,7 @@
  * exit code; a thread that is left behind or freed too early aborts or hangs the process.
  */
 import { readFileSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
@@ -41,12 +42,19 @@ async function busyTransport(onPacket: () => void, onTick: () => void): Promise<
   return transport;
 }
 
-/** How many of this process's threads are media threads. */
-function mediaThreads(): number {
+/** How many transports have threads in this process: each has a media thread and, given two processors, a standby. */
+function transportsWithThreads(): number {
+  const [media, standby] = [threadsNamed('hamsa-media'), threadsNamed('hamsa-standby')];
+  if (standby !== (availableParallelism() > 1 ? media : 0))
+    throw new Error(`${media} media threads, ${standby} standby`);
+  return media;
+}
+
+function threadsNamed(name: string): number {
   const tasks = '/proc/self/task';
   return readdirSync(tasks).filter((task) => {
     try {
-      return readFileSync(`${tasks}/${task}/comm`, 'utf8').trim() === 'hamsa-media';
+      return readFileSync(`${tasks}/${task}/comm`, 'utf8').trim() === name;
     } catch {
       // It has ended meanwhile.
       return false;
@@ -74,11 +82,11 @@ async function worker(wayInWorker: string): Promise<void> {
   });
   if (wayInWorker === 'run') {
     await new Promise((resolve) => thread.once('message', resolve));
-    if (mediaThreads() !== 1) throw new Error('Expected a media thread in the worker');
+    if (transportsWithThreads() !== 1) throw new Error('Expected a media thread in the worker');
     await thread.terminate();
   }
   console.log(await end);
-  if (mediaThreads() !== 0) throw new Error('Expected no media thread after the worker');
+  if (transportsWithThreads() !== 0) throw new Error('Expected no media thread after the worker');
 }
 
 switch (way) {
@@ -96,7 +104,7 @@ switch (way) {
     const idle = new NativeTransport({ localAddress: HOST, portRange: [0, 0] }, systemClock, addon!);
     (await idle.open()).close();
     await transport.close();
-    if (mediaThreads() !== 1) throw new Error('Expected the idle transport to have a thread');
+    if (transportsWithThreads() !== 1) throw new Error('Expected the idle transport to have a thread');
     break;
   }
   case 'exit': {
@@ -144,7 +152,7 @@ switch (way) {
     }, nothing);
     while (!closed) await pass(5);
     await closed;
-    if (mediaThreads() !== 0) throw new Error('Expected no media thread');
+    if (transportsWithThreads() !== 0) throw new Error('Expected no media thread');
     break;
   }
   case 'worker-terminate': {
@@ -165,7 +173,7 @@ switch (way) {
       if (round % 3 === 0) await pass(6);
       await transport.close();
     }
-    if (mediaThreads() !== 0) throw new Error('Expected no media thread');
+    if (transportsWithThreads() !== 0) throw new Error('Expected no media thread');
     break;
   }
   case 'collected': {
@@ -173,11 +181,11 @@ switch (way) {
     const collect = runInNewContext('gc') as () => void;
     const { addon } = loadAddon();
     for (let round = 0; round < 10; round++) new addon!.MediaTransport(performance.now(), nothing);
-    for (let round = 0; mediaThreads() > 0 && round < 100; round++) {
+    for (let round = 0; transportsWithThreads() > 0 && round < 100; round++) {
       collect();
       await pass(10);
     }
-    if (mediaThreads() !== 0) throw new Error('Expected no media thread');
+    if (transportsWithThreads() !== 0) throw new Error('Expected no media thread');
     break;
   }
   default:

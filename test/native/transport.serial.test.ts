@@ -111,7 +111,7 @@ function nativeTests(addon: NativeAddon): void {
       const random = makeRandom(4);
       for (let round = 0; round < 12; round++) {
         while (sender.write(Uint8Array.of(tag >> 8, tag & 255), 0, 8, 0, tag)) tag += 1;
-        assert.is(sender.queuedFrames, sender.capacityFrames);
+        assert.ok(sender.queuedFrames <= sender.capacityFrames);
         // The thread sends on, and nobody reads the tap.
         block(random() * 40);
         if (round % 4 === 3) dropped += sender.flush();
