@@ -3,12 +3,12 @@ import { ApiError, issuesOf } from './api-error.ts';
 
 /**
  * Where a fault can happen: to a request on the realtime socket, whose opening is one too; to any request over HTTP, or
- * one of the realtime kinds; to a step of a voice agent's conversation: its making, its connection, and each time that
- * the agent speaks; to a webhook that is delivered; to a call that is placed.
+ * one of the realtime kinds; to a step of a voice agent's conversation: its connection, and each time that the agent
+ * speaks; to a webhook that is delivered; to a call that is placed.
  */
 export type Place = SocketPlace | HttpPlace | 'webhook' | 'call';
 type SocketPlace = 'connect' | 'stt' | 'tts' | 'agent-connect' | 'agent';
-type HttpPlace = 'http' | 'http-stt' | 'http-tts' | 'http-tts-stream' | 'agent-init';
+type HttpPlace = 'http' | 'http-stt' | 'http-tts' | 'http-tts-stream';
 
 interface Occasion {
   readonly at: Place;
@@ -73,7 +73,7 @@ export type Fault = Occasion &
   );
 
 const SOCKET = ['connect', 'stt', 'tts', 'agent-connect', 'agent'] as const;
-const HTTP = ['http', 'http-stt', 'http-tts', 'http-tts-stream', 'agent-init'] as const;
+const HTTP = ['http', 'http-stt', 'http-tts', 'http-tts-stream'] as const;
 const ANYWHERE = [...SOCKET, ...HTTP] as const;
 const SPEECH = ['tts', 'http-tts', 'http-tts-stream', 'agent'] as const;
 

@@ -174,7 +174,7 @@ function buildApp(context: PlatformContext, agents: VoiceAgents): FastifyInstanc
     log.debug({ method, route: routeOptions.url ?? null }, 'the client went away');
   });
 
-  const routes = allRoutes(context);
+  const routes = [...allRoutes(context), ...agents.routes];
   const document = openApiDocument(routes);
   app.get('/openapi.json', () => document);
   mediaRoutes(app, context);
@@ -183,7 +183,6 @@ function buildApp(context: PlatformContext, agents: VoiceAgents): FastifyInstanc
       if (!context.holdsKey(request.raw)) throw new ApiError(401, 'Invalid or missing API key');
     });
     faultRoutes(known, context);
-    agents.addRoutes(known);
     serveRoutes(known, context, routes);
   });
   return app;

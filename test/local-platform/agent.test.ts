@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
 import { FakeClock } from '../support/fake-clock.ts';
 import { AgentClient, begin, conversation } from './agent-client.ts';
-import { KEY, until, withPlatform } from './platform.ts';
+import { KEY, type TestPlatform, until, withPlatform } from './platform.ts';
 import { padded, recordingOf, SENTENCES } from './sound.ts';
 
 const test = suite('voice agent');
@@ -11,8 +11,12 @@ const test = suite('voice agent');
 /** Recognised by the built-in ears, and silent for long enough to have ended. */
 const question = (index: number): Int16Array => padded(recordingOf(index), 300, 800);
 
+/** Answers come at once, where their pace does not matter. */
+const inBursts = (platform: TestPlatform): Promise<void> => platform.fault({ fault: 'burst', at: 'agent', times: 100 });
+
 test('greets, writes down what is said, repeats it in audio and marks its end', () =>
   withPlatform(async (platform) => {
+    await inBursts(platform);
     const jobId = await begin(platform, { params: { user: 'u-7' } });
     assert.is((await conversation(platform, jobId))['status'], 'PENDING');
     const client = await AgentClient.connect(platform, jobId);
@@ -77,10 +81,9 @@ test('stops and sends clear when it is interrupted, and goes on with the next an
 
 test('is interrupted while the client still plays what was sent, and not afterwards', () =>
   withPlatform(async (platform) => {
+    await inBursts(platform);
     const client = await AgentClient.connect(platform, await begin(platform));
-    await platform.fault({ fault: 'burst', at: 'agent', times: 2 });
     await client.until('answer');
-    await platform.fault({ fault: 'burst', at: 'agent' });
     client.speak(question(3));
     await client.until('mark');
     client.speak(question(4));
@@ -95,6 +98,7 @@ test('is interrupted while the client still plays what was sent, and not afterwa
 
 test("calls a client's tool that what was said is about, and says what it answers", () =>
   withPlatform(async (platform) => {
+    await inBursts(platform);
     const tool = (name: string, description: string, properties: object): object => ({
       type: 'function',
       function: { name, description, parameters: { type: 'object', properties, required: [] } },
@@ -218,6 +222,7 @@ test('plays odd-sized media, broken tool calls, stalls and closes on demand', ()
 
 test('ignores frames that are none and audio that is broken', () =>
   withPlatform(async (platform) => {
+    await inBursts(platform);
     const client = await AgentClient.connect(platform, await begin(platform));
     client.socket.send('not json');
     client.socket.send(Buffer.from([1, 2, 3]));
@@ -245,6 +250,34 @@ test('keeps conversations apart, and holds a bounded number of them at once', ()
     for (let held = 0; held < 64; held++) assert.ok(await begin(platform));
     const response = await platform.post('/v1/voice-agents/conversation-init', { voiceAgentId: 'a' });
     assert.is(response.status, 503);
+  }));
+
+test('greets as the agent was told to, and knows no other agent once there is one', () =>
+  withPlatform(async (platform) => {
+    const fields = { name: 'Support', greeting: 'Hello {{name}}, this is {{company}}.', params: { company: 'Acme' } };
+    const created = (await (await platform.post('/v2/voice-agents', fields)).json()) as { data: { id: string } };
+    const voiceAgentId = created.data.id;
+    const jobId = await begin(platform, { voiceAgentId, params: { name: 'Mona' } });
+    const client = await AgentClient.connect(platform, jobId);
+    assert.is((await client.until('answer')).content, 'Hello Mona, this is Acme.');
+    await client.stop();
+    const unknown = await platform.post('/v1/voice-agents/conversation-init', { voiceAgentId: 'agent-1' });
+    assert.is(unknown.status, 404);
+    assert.is(((await unknown.json()) as { error: { code: string } }).error.code, '10404');
+  }));
+
+test('can be listened to by others while it goes on', () =>
+  withPlatform(async (platform) => {
+    const jobId = await begin(platform);
+    const client = await AgentClient.connect(platform, jobId);
+    await client.until('answer');
+    const joined = await platform.post('/v1/voice-agents/join-call', { jobId });
+    const heard = joined.arrayBuffer();
+    client.speak(question(0));
+    await client.until('mark');
+    await client.stop();
+    const samples = new Int16Array((await heard).slice(44));
+    assert.ok(samples.some((sample) => Math.abs(sample) > 3000));
   }));
 
 test('refuses bad requests, unknown conversations and wrong keys', () =>

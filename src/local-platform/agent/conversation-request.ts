@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { ApiError, issuesOf } from '../api-error.ts';
 
 const MAX_TOOLS = 32;
 
@@ -24,21 +23,14 @@ const Tool: z.ZodType<{ readonly function: ClientTool }> = z.looseObject({
 
 export interface ConversationRequest {
   readonly voiceAgentId: string;
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly tools: readonly ClientTool[];
+  readonly params?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly tools?: readonly { readonly function: ClientTool }[] | null | undefined;
 }
 
-const Body = z.looseObject({
+/** What `conversation-init` takes. The SDK sends `voiceEnablement` too, which has no effect here. */
+export const conversationRequest: z.ZodType<ConversationRequest> = z.looseObject({
   voiceAgentId: z.string().min(1).max(200),
   params: z.record(z.string(), z.unknown()).nullish(),
   voiceEnablement: z.boolean().nullish(),
   tools: z.array(Tool).max(MAX_TOOLS).nullish(),
 });
-
-/** Reads the body of `POST /v1/voice-agents/conversation-init`. @throws ApiError 400. */
-export function readConversationRequest(body: unknown): ConversationRequest {
-  const { success, data, error } = Body.safeParse(body);
-  if (!success) throw new ApiError(400, 'Request validation failed', { issues: issuesOf(error) });
-  const { voiceAgentId, params, tools } = data;
-  return { voiceAgentId, params: params ?? {}, tools: (tools ?? []).map((tool) => tool.function) };
-}

@@ -1,12 +1,12 @@
-import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import { VoiceActivity } from '../../audio/voice-activity.ts';
-import { ApiError, successBody } from '../api-error.ts';
+import { type Route, route } from '../api/route.ts';
+import { ApiError } from '../api-error.ts';
 import type { PlatformContext } from '../context.ts';
-import { answerWithFault, goneSignal } from '../http-faults.ts';
 import type { SocketEndpoint } from '../socket-server.ts';
 import type { Agent, Conversation } from '../state/records.ts';
 import { AgentSession } from './agent-session.ts';
-import { readConversationRequest } from './conversation-request.ts';
+import { type ConversationRequest, conversationRequest } from './conversation-request.ts';
 import { fillIn } from './reply.ts';
 
 const DEFAULT_GREETING = 'Hello! How can I help you today?';
@@ -27,12 +27,19 @@ export class VoiceAgents {
     return VoiceActivity.load();
   }
 
-  addRoutes(app: FastifyInstance): void {
-    const { faults, clock } = this.#context;
-    app.post('/v1/voice-agents/conversation-init', async (request, reply) => {
-      if (await answerWithFault(faults.take('agent-init'), reply, clock, goneSignal(reply))) return reply;
-      return successBody({ jobId: this.#begin(request.body).id });
-    });
+  get routes(): Route[] {
+    return [
+      route({
+        operation: 'extras.beginConversation',
+        method: 'POST',
+        path: '/v1/voice-agents/conversation-init',
+        about: 'Begin a conversation with a voice agent, which is held over `/stream/{jobId}`.',
+        isExtra: true,
+        body: conversationRequest,
+        answer: z.object({ jobId: z.uuid() }),
+        handle: ({ body }) => ({ jobId: this.#begin(body).id }),
+      }),
+    ];
   }
 
   /** `/stream/{jobId}` */
@@ -52,14 +59,18 @@ export class VoiceAgents {
     await Promise.all([...this.#sessions.values()].map((session) => session.close()));
   }
 
-  #begin(body: unknown): Conversation {
-    const { voiceAgentId, params, tools } = readConversationRequest(body);
+  #begin({ voiceAgentId, params, tools }: ConversationRequest): Conversation {
     const agent = this.#agentOf(voiceAgentId);
     if (this.#sessions.size >= MAX_SESSIONS) throw new ApiError(503, 'Too many conversations');
-    const conversation = this.#context.state.conversations.start({ agent, channel: 'web', params });
+    const conversation = this.#context.state.conversations.start({
+      agent,
+      channel: 'web',
+      params: params ?? undefined,
+    });
     const greeting = fillIn(agent.greeting ?? DEFAULT_GREETING, conversation.params);
     const onEnded = (): void => void this.#sessions.delete(conversation.id);
-    this.#sessions.set(conversation.id, new AgentSession(conversation, greeting, tools, this.#context, onEnded));
+    const functions = (tools ?? []).map((tool) => tool.function);
+    this.#sessions.set(conversation.id, new AgentSession(conversation, greeting, functions, this.#context, onEnded));
     return conversation;
   }
 
