@@ -1,5 +1,5 @@
-// Checks what JavaScript passes and forwards it, with `addon-media.cc` for the media transport. The primitives know
-// nothing of N-API; nothing here knows audio.
+// Checks what JavaScript passes and forwards it, with `addon-batch.cc` for what is done for many packets at once and
+// `addon-media.cc` for the media transport. The primitives know nothing of N-API; nothing here knows audio.
 #include <node_api.h>
 #include <unistd.h>
 
@@ -7,11 +7,11 @@
 #include <map>
 #include <mutex>
 
+#include "addon-batch.h"
 #include "addon-media.h"
 #include "addon-values.h"
 #include "base64.h"
 #include "g711.h"
-#include "level.h"
 #include "mirrored-memory.h"
 
 namespace hamsa::addon {
@@ -43,76 +43,6 @@ napi_value G711Decode(napi_env env, napi_callback_info info) {
   if (pcm.length < codes.length) return ThrowRange(env, "Expected an output as long as the input");
   g711::Decode(law, codes.data, codes.length, pcm.data);
   return nullptr;
-}
-
-/** Memory that was looked up once, because looking it up costs more than coding a packet. */
-struct G711Batch {
-  View<uint8_t> codes;
-  View<int16_t> pcm;
-  /** Four numbers a job: operation, offset into the codes, offset into the samples, length. */
-  View<int32_t> jobs;
-  /** Mean square of the samples of each job that asks for it. */
-  View<double> meanSquares;
-  /** Keep the typed arrays, and so their memory. */
-  napi_ref references[4];
-};
-
-/** Added to the number of the law; see `src/audio/native-g711.ts`. */
-constexpr int32_t kEncodeJob = 2;
-constexpr int32_t kMeasureJob = 4;
-
-/** `run(jobs)`: carries out the first `jobs` jobs. */
-napi_value RunG711Batch(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument;
-  void* data;
-  int32_t jobs = 0;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
-  napi_get_value_int32(env, argument, &jobs);
-  const G711Batch& batch = *static_cast<G711Batch*>(data);
-  if (jobs < 0 || static_cast<size_t>(jobs) > batch.meanSquares.length) return ThrowRange(env, "Expected fewer jobs");
-  const int32_t* job = batch.jobs.data;
-  for (int32_t i = 0; i < jobs; i++, job += 4) {
-    // As unsigned numbers, negative ones are too large as well.
-    const size_t codesOffset = static_cast<uint32_t>(job[1]);
-    const size_t pcmOffset = static_cast<uint32_t>(job[2]);
-    const size_t length = static_cast<uint32_t>(job[3]);
-    if (codesOffset + length > batch.codes.length || pcmOffset + length > batch.pcm.length) {
-      return ThrowRange(env, "Expected job " + std::to_string(i) + " within the memory of the batch");
-    }
-    int16_t* const pcm = batch.pcm.data + pcmOffset;
-    uint8_t* const codes = batch.codes.data + codesOffset;
-    const Law law = static_cast<Law>(job[0] & 1);
-    if ((job[0] & kEncodeJob) != 0) g711::Encode(law, pcm, length, codes);
-    else g711::Decode(law, codes, length, pcm);
-    if ((job[0] & kMeasureJob) == 0) continue;
-    const double energy = static_cast<double>(SumOfSquares(pcm, length));
-    batch.meanSquares.data[i] = length == 0 ? 0 : energy / static_cast<double>(length);
-  }
-  return nullptr;
-}
-
-void DeleteG711Batch(napi_env env, void* data, void*) {
-  G711Batch* const batch = static_cast<G711Batch*>(data);
-  for (const napi_ref reference : batch->references) napi_delete_reference(env, reference);
-  delete batch;
-}
-
-/** `createG711Batch(codes, pcm, jobs: Int32Array, meanSquares: Float64Array)` → `run`. */
-napi_value CreateG711Batch(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto batch = std::make_unique<G711Batch>();
-  batch->codes = arguments.TypedArray<uint8_t>(0);
-  batch->pcm = arguments.TypedArray<int16_t>(1);
-  batch->jobs = arguments.TypedArray<int32_t>(2);
-  batch->meanSquares = arguments.TypedArray<double>(3);
-  if (arguments.Wrong()) return nullptr;
-  if (batch->jobs.length / 4 < batch->meanSquares.length) return ThrowRange(env, "Expected four numbers a job");
-  for (size_t i = 0; i < 4; i++) napi_create_reference(env, arguments.Value(i), 1, &batch->references[i]);
-  napi_value run = nullptr;
-  napi_create_function(env, "run", NAPI_AUTO_LENGTH, RunG711Batch, batch.get(), &run);
-  napi_add_finalizer(env, run, batch.release(), DeleteG711Batch, nullptr, nullptr);
-  return run;
 }
 
 // Base64
@@ -190,11 +120,11 @@ NAPI_MODULE_INIT() {
   using namespace hamsa::addon;
   SetFunction(env, exports, "g711Encode", G711Encode);
   SetFunction(env, exports, "g711Decode", G711Decode);
-  SetFunction(env, exports, "createG711Batch", CreateG711Batch);
   SetFunction(env, exports, "base64Encode", Base64Encode);
   SetFunction(env, exports, "createRing", CreateRing);
   SetFunction(env, exports, "attachRing", AttachRing);
   SetProperty(env, exports, "pageBytes", Number(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
+  DefineDecodeBatch(env, exports);
   DefineMediaTransport(env, exports);
   return exports;
 }

@@ -1,6 +1,7 @@
 /**
  * G.711 of one packet (160 samples): the addon's C++ against spandsp, and through JavaScript against the twin and npm
- * `alawmulaw`.
+ * `alawmulaw`. Through the addon as the gateway uses it: received packets are decoded many at a time, a reply is encoded
+ * by the second; the figures are for one packet of these.
  *
  * `node --import tsx bench/micro/g711.ts [--json FILE]`
  */
@@ -10,7 +11,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { G711, type Law } from '../../src/audio/g711.ts';
-import { G711Batch } from '../../src/audio/native-g711.ts';
+import { DecodeBatch } from '../../src/audio/decode-batch.ts';
+import { nativeG711 } from '../../src/audio/native-g711.ts';
+import { Ring } from '../../src/audio/ring.ts';
 import { type NativeAddon, loadAddon } from '../../src/core/addon.ts';
 import {
   describeMachine,
@@ -75,27 +78,32 @@ const twin = {
 };
 
 function time(body: () => void): number {
-  return nanosecondsPerCall(body, 200_000);
+  return nanosecondsPerCall(body, 20_000);
 }
 
-/** One packet through a batch of the gateway's kind, which there is one of. */
-function measureBatch(addon: NativeAddon): typeof twin {
-  const batch = new G711Batch({ codes, pcm, capacityJobs: 1, addon });
+/** Packets of one wake of 250 calls, and of a second. */
+const PACKETS = 50;
+
+function measureAddon(addon: NativeAddon): typeof twin {
+  const batch = new DecodeBatch({ codes, capacityStreams: PACKETS, capacityJobs: PACKETS, addon });
+  const rings = Array.from({ length: PACKETS }, () => new Ring({ capacitySamples: SAMPLES }));
+  const lanes = rings.map((ring) => batch.attach({ onFrame: () => {} }, ring, 8000));
+  const codec = nativeG711(addon);
+  const second = new Int16Array(PACKETS * SAMPLES).map((_, index) => pcm[index % SAMPLES]!);
+  const secondCodes = new Uint8Array(second.length);
   const measure = (law: Law) => ({
-    encode: time(() => {
-      batch.encode(law, 0, 0, SAMPLES);
-      batch.run();
-    }),
-    decode: time(() => {
-      batch.decode(law, 0, 0, SAMPLES);
-      batch.run();
-    }),
+    encode: time(() => codec.encode(law, second, secondCodes)) / PACKETS,
+    decode:
+      time(() => {
+        for (const lane of lanes) batch.decode(lane, law, 0, 0, SAMPLES);
+        batch.run();
+      }) / PACKETS,
   });
   return { ulaw: measure('ulaw'), alaw: measure('alaw') };
 }
 
 const { addon, problem } = loadAddon();
-const native = addon && measureBatch(addon);
+const native = addon && measureAddon(addon);
 for (const law of LAWS) {
   const { encode, decode } = twin[law];
   console.log(`twin ${law}: encode ${encode.toFixed(1)} ns, decode ${decode.toFixed(1)} ns`);

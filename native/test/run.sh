@@ -14,7 +14,7 @@ trap 'rm -rf "$folder"' EXIT
 declare -A sources=(
   [g711]='g711.cc'
   [base64]='base64.cc'
-  [level]='level.cc'
+  [speech-power]='speech-power.cc'
   [mirrored-memory]='mirrored-memory.cc'
   [paced-sender]='paced-sender.cc'
   [media-transport]='media-transport.cc media-thread.cc paced-sender.cc paced-streams.cc realtime-thread.cc
@@ -26,7 +26,7 @@ compile() {
   local name=$1
   shift
   # shellcheck disable=SC2086
-  (cd native && g++ -std=c++17 -g -Wall -Wextra -Wshadow -Werror -pthread -fno-ipa-icf "$@" \
+  (cd native && g++ -std=c++17 -g -Wall -Wextra -Wshadow -Werror -pthread -fno-ipa-icf -ffp-contract=off "$@" \
     ${sources[$name]} "test/$name-test.cc" -o "$folder/$name")
 }
 
@@ -34,7 +34,7 @@ compile() {
 run_all() {
   local flags=$1
   shift
-  for name in g711 base64 level mirrored-memory paced-sender media-transport; do
+  for name in g711 base64 speech-power mirrored-memory paced-sender media-transport; do
     echo "$name ($flags${1:+, $1})"
     # shellcheck disable=SC2086
     compile "$name" $flags

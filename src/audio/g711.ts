@@ -105,11 +105,18 @@ function encodeWith(table: Uint8Array, pcm: Int16Array, out: Uint8Array): void {
   for (; i < length; i++) out[i] = table[(pcm[i]! >> 2) & mask]!;
 }
 
-function decodeWith(table: Int16Array, codes: Uint8Array, offset: number, length: number, out: Int16Array): void {
-  checkRoom(length, out.length);
-  let i = 0;
+function decodeWith(
+  table: Int16Array,
+  codes: Uint8Array,
+  offset: number,
+  length: number,
+  out: Int16Array,
+  start: number,
+): void {
+  checkRoom(start + length, out.length);
+  let i = start;
   let from = offset;
-  for (const end = length & ~7; i < end; i += 8, from += 8) {
+  for (const end = start + (length & ~7); i < end; i += 8, from += 8) {
     out[i] = table[codes[from]!]!;
     out[i + 1] = table[codes[from + 1]!]!;
     out[i + 2] = table[codes[from + 2]!]!;
@@ -119,7 +126,7 @@ function decodeWith(table: Int16Array, codes: Uint8Array, offset: number, length
     out[i + 6] = table[codes[from + 6]!]!;
     out[i + 7] = table[codes[from + 7]!]!;
   }
-  for (; i < length; i++, from++) out[i] = table[codes[from]!]!;
+  for (const end = start + length; i < end; i++, from++) out[i] = table[codes[from]!]!;
 }
 
 /** Codes `pcm` into the first `pcm.length` bytes of `out`. @throws RangeError - if `out` is shorter. */
@@ -133,10 +140,17 @@ export interface G711Codec {
   /** `decodeUlaw` or `decodeAlaw`. */
   readonly decode: (law: Law, codes: Uint8Array, out: Int16Array) => void;
   /**
-   * Expands `codes[offset, offset + length)`, which lie within `codes`, into the first samples of `out`: a packet in
-   * the middle of a datagram, without a view that is garbage afterwards. @throws RangeError - if `out` is shorter.
+   * Expands `codes[offset, offset + length)`, which lie within `codes`, into `out` from index `start` (0) on: a packet
+   * in the middle of a datagram, without a view that is garbage afterwards. @throws RangeError - if `out` is shorter.
    */
-  readonly decodeAt: (law: Law, codes: Uint8Array, offset: number, length: number, out: Int16Array) => void;
+  readonly decodeAt: (
+    law: Law,
+    codes: Uint8Array,
+    offset: number,
+    length: number,
+    out: Int16Array,
+    start?: number,
+  ) => void;
   readonly encodeUlaw: Encode;
   readonly decodeUlaw: Decode;
   readonly encodeAlaw: Encode;
@@ -149,12 +163,13 @@ export interface G711Codec {
 
 export const G711: G711Codec = {
   encode: (law, pcm, out) => encodeWith(TABLES[law].encode, pcm, out),
-  decode: (law, codes, out) => decodeWith(TABLES[law].decode, codes, 0, codes.length, out),
-  decodeAt: (law, codes, offset, length, out) => decodeWith(TABLES[law].decode, codes, offset, length, out),
+  decode: (law, codes, out) => decodeWith(TABLES[law].decode, codes, 0, codes.length, out, 0),
+  decodeAt: (law, codes, offset, length, out, start = 0) =>
+    decodeWith(TABLES[law].decode, codes, offset, length, out, start),
   encodeUlaw: (pcm, out) => encodeWith(TABLES.ulaw.encode, pcm, out),
-  decodeUlaw: (codes, out) => decodeWith(TABLES.ulaw.decode, codes, 0, codes.length, out),
+  decodeUlaw: (codes, out) => decodeWith(TABLES.ulaw.decode, codes, 0, codes.length, out, 0),
   encodeAlaw: (pcm, out) => encodeWith(TABLES.alaw.encode, pcm, out),
-  decodeAlaw: (codes, out) => decodeWith(TABLES.alaw.decode, codes, 0, codes.length, out),
+  decodeAlaw: (codes, out) => decodeWith(TABLES.alaw.decode, codes, 0, codes.length, out, 0),
   ULAW_SILENCE: 0xff,
   ALAW_SILENCE: 0xd5,
 };

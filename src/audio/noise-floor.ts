@@ -38,16 +38,20 @@ export class NoiseFloor {
     return this.#dbov;
   }
 
-  /** Takes the next frame; `power` is its mean square relative to the overload point, 0 … 1. */
-  add(power: number, durationMs: number): void {
+  /**
+   * Takes the next frame; `power` is its mean square relative to the overload point, 0 … 1. @returns whether the
+   * estimate was made anew.
+   */
+  add(power: number, durationMs: number): boolean {
     this.#energy += power * durationMs;
     this.#durationMs += durationMs;
-    if (this.#durationMs < BLOCK_MS) return;
+    if (this.#durationMs < BLOCK_MS) return false;
     const levelDbov = Math.max(SILENCE_DBOV, 10 * Math.log10(this.#energy / this.#durationMs));
     this.#levels[this.#blocks++ % WINDOW_BLOCKS] = levelDbov;
     this.#energy = 0;
     this.#durationMs = 0;
     this.#estimate();
+    return true;
   }
 
   reset(): void {

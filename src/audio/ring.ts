@@ -2,13 +2,25 @@
 export interface RingHandle {
   readonly buffer: SharedArrayBuffer;
   readonly capacitySamples: number;
+  readonly windowSamples: number;
 }
 
 export interface RingOptions {
   /** How many unread samples fit, exactly. */
   readonly capacitySamples: number;
+  /** Longest window that is viewed, read or written at a time; each sample of it takes memory. Default: the capacity. */
+  readonly windowSamples?: number;
   /** Whether another thread may attach. Default false. */
   readonly shared?: boolean;
+}
+
+/** The samples of a ring, for a producer that fills what it has claimed by itself. */
+export interface RingMemory {
+  /** Position p is at p % capacity. */
+  readonly samples: Int16Array;
+  readonly capacitySamples: number;
+  /** Makes the second copies of what was just stored at `samples[start, start + length)`; `start` < capacity. */
+  mirror(start: number, length: number): void;
 }
 
 const BYTES_PER_SAMPLE = Int16Array.BYTES_PER_ELEMENT;
@@ -30,12 +42,12 @@ const EPOCH_SAMPLES = 2 ** 30;
  * Single-producer, single-consumer ring of 16 bit samples in which every window is one contiguous view.
  *
  * ```
- *  |<------ capacity ------>|<------ capacity ------>|
- *  |#####head      tail#####|#####head      tail#####|     # unread
- *                       [----------)                       a window that wraps runs on into the second half
+ *  |<------ capacity ------>|<--- window --->|
+ *  |#####head      tail#####|#####head      t|     # unread
+ *                       [----------)                a window that wraps runs on into the second copy
  * ```
  *
- * Position p lives at p % capacity, and again one capacity further on.
+ * Position p lives at p % capacity, and if that is less than the window again one capacity further on.
  *
  * Positions are absolute: the n-th sample ever written has position n, whatever was released since. They only grow and
  * are exact to 2^53. One side writes, the other views and releases; the two may be on different worker threads.
@@ -45,30 +57,38 @@ const EPOCH_SAMPLES = 2 ** 30;
  * store of the tail, which the producer loads before it overwrites them. JavaScript's atomics are sequentially
  * consistent, more than the release and acquire that this needs. Neither side ever waits for the other.
  */
-export class Ring {
+export class Ring implements RingMemory {
   readonly capacitySamples: number;
+  readonly windowSamples: number;
+  readonly samples: Int16Array;
   readonly #buffer: ArrayBuffer | SharedArrayBuffer;
-  readonly #counters: Int32Array;
-  /** The counters of a ring that one thread has for itself; they need no atomics, which cost more than a frame's copy. */
-  readonly #privateCounters: Float64Array | undefined;
-  readonly #samples: Int16Array;
+  /** The counters of a ring between threads. */
+  readonly #counters: Int32Array | undefined;
+  /** Those of a ring that one thread has for itself: atomics cost more than the copy of a frame. */
+  #head = 0;
+  #tail = 0;
+  #overrun = 0;
 
-  /** @throws RangeError - if the capacity is not an integer of 1 … 2^29, or the buffer of a handle is not made for it. */
+  /**
+   * @throws RangeError - if the capacity is not an integer of 1 … 2^29, the window not one of 1 … the capacity, or the
+   * buffer of a handle is not made for them.
+   */
   constructor(options: RingOptions | RingHandle) {
-    const { capacitySamples } = options;
-    if (!Number.isInteger(capacitySamples) || capacitySamples < 1 || capacitySamples > MAX_CAPACITY_SAMPLES) {
-      throw new RangeError(`Expected 1-${MAX_CAPACITY_SAMPLES} for capacitySamples but received ${capacitySamples}`);
-    }
-    const bytes = SAMPLES_OFFSET_BYTES + 2 * capacitySamples * BYTES_PER_SAMPLE;
+    const { capacitySamples, windowSamples = capacitySamples } = options;
+    checkSize('capacitySamples', capacitySamples, MAX_CAPACITY_SAMPLES);
+    checkSize('windowSamples', windowSamples, capacitySamples);
+    const bytes = SAMPLES_OFFSET_BYTES + (capacitySamples + windowSamples) * BYTES_PER_SAMPLE;
     if ('buffer' in options) this.#buffer = options.buffer;
     else this.#buffer = options.shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
     if (this.#buffer.byteLength !== bytes) {
       throw new RangeError(`Expected a buffer of ${bytes} bytes but received ${this.#buffer.byteLength}`);
     }
     this.capacitySamples = capacitySamples;
-    this.#counters = new Int32Array(this.#buffer, 0, SAMPLES_OFFSET_BYTES / Int32Array.BYTES_PER_ELEMENT);
-    if (this.#buffer instanceof ArrayBuffer) this.#privateCounters = new Float64Array(COUNTERS);
-    this.#samples = new Int16Array(this.#buffer, SAMPLES_OFFSET_BYTES);
+    this.windowSamples = windowSamples;
+    if (this.#buffer instanceof SharedArrayBuffer) {
+      this.#counters = new Int32Array(this.#buffer, 0, SAMPLES_OFFSET_BYTES / Int32Array.BYTES_PER_ELEMENT);
+    }
+    this.samples = new Int16Array(this.#buffer, SAMPLES_OFFSET_BYTES);
   }
 
   /** The same ring in another thread, which then is its producer or its consumer. */
@@ -81,34 +101,61 @@ export class Ring {
     if (!(this.#buffer instanceof SharedArrayBuffer)) {
       throw new TypeError('Expected a ring made with shared: true but received a private one');
     }
-    return { buffer: this.#buffer, capacitySamples: this.capacitySamples };
+    return { buffer: this.#buffer, capacitySamples: this.capacitySamples, windowSamples: this.windowSamples };
   }
 
   /** Position that the next written sample gets. */
   get headSample(): number {
-    return this.#load(HEAD);
+    return this.#counters ? load(this.#counters, HEAD) : this.#head;
   }
 
   /** Position of the oldest sample that was not released. */
   get tailSample(): number {
-    return this.#load(TAIL);
+    return this.#counters ? load(this.#counters, TAIL) : this.#tail;
   }
 
   /** Samples that were dropped because the ring was full, since it was made. They take no position. */
   get overrunSamples(): number {
-    return this.#load(OVERRUN);
+    return this.#counters ? load(this.#counters, OVERRUN) : this.#overrun;
   }
 
   /** Producer: copies in what fits. @returns how many samples were taken, from the start of `pcm`. */
   write(pcm: Int16Array): number {
-    const head = this.#load(HEAD);
+    const head = this.headSample;
     const taken = this.#admit(head, pcm.length);
-    const start = head % this.capacitySamples;
-    const samples = this.#samples;
-    if (taken === pcm.length) samples.set(pcm, start);
-    else for (let i = 0; i < taken; i++) samples[start + i] = pcm[i]!;
-    this.#publish(head, start, taken);
+    if (taken <= this.windowSamples) {
+      const start = head % this.capacitySamples;
+      if (taken === pcm.length) this.samples.set(pcm, start);
+      else for (let i = 0; i < taken; i++) this.samples[start + i] = pcm[i]!;
+      this.mirror(start, taken);
+    } else {
+      for (let i = 0; i < taken; i++) {
+        const start = (head + i) % this.capacitySamples;
+        this.samples[start] = pcm[i]!;
+        if (start < this.windowSamples) this.samples[start + this.capacitySamples] = pcm[i]!;
+      }
+    }
+    this.#publish(head + taken);
     return taken;
+  }
+
+  /**
+   * Producer: moves the head over samples that it stores itself, at `headSample % capacitySamples` of `samples` and
+   * with their second copies, before anybody looks. At most a window at a time. @returns how many fit.
+   */
+  claim(lengthSamples: number): number {
+    const head = this.headSample;
+    const taken = this.#admit(head, lengthSamples);
+    this.#publish(head + taken);
+    return taken;
+  }
+
+  mirror(start: number, length: number): void {
+    const { capacitySamples: capacity, windowSamples, samples } = this;
+    const end = start + length;
+    const mirroredEnd = Math.min(end, windowSamples);
+    if (start < mirroredEnd) samples.copyWithin(start + capacity, start, mirroredEnd);
+    if (end > capacity) samples.copyWithin(0, capacity, end);
   }
 
   /** Producer: writes zeros. @returns how many samples were taken. */
@@ -116,11 +163,16 @@ export class Ring {
     if (!Number.isSafeInteger(lengthSamples) || lengthSamples < 0) {
       throw new RangeError(`Expected an integer of 0 or more for lengthSamples but received ${lengthSamples}`);
     }
-    const head = this.#load(HEAD);
+    const head = this.headSample;
     const taken = this.#admit(head, lengthSamples);
-    const start = head % this.capacitySamples;
-    this.#samples.fill(0, start, start + taken);
-    this.#publish(head, start, taken);
+    for (let done = 0; done < taken; ) {
+      const start = (head + done) % this.capacitySamples;
+      const length = Math.min(taken - done, this.windowSamples);
+      this.samples.fill(0, start, start + length);
+      this.mirror(start, length);
+      done += length;
+    }
+    this.#publish(head + taken);
     return taken;
   }
 
@@ -128,14 +180,12 @@ export class Ring {
    * Consumer: the samples [`startSample`, `endSample`) as one view of the ring's own memory. It is valid until a
    * `release` beyond `startSample` and must not be written to.
    *
-   * @throws RangeError - if a part of the window was released already or is not written yet.
+   * @throws RangeError - if a part of it was released already or is not written yet, or it is longer than a window.
    */
   view(startSample: number, endSample: number): Int16Array {
-    const tail = this.#load(TAIL);
-    const head = this.#load(HEAD);
-    checkWindow(startSample, endSample, tail, head);
+    this.#checkWindow(startSample, endSample);
     const start = startSample % this.capacitySamples;
-    return this.#samples.subarray(start, start + (endSample - startSample));
+    return this.samples.subarray(start, start + (endSample - startSample));
   }
 
   /**
@@ -145,10 +195,8 @@ export class Ring {
    * @throws RangeError - as for `view`.
    */
   read(startSample: number, out: Int16Array): void {
-    const tail = this.#load(TAIL);
-    const head = this.#load(HEAD);
-    checkWindow(startSample, startSample + out.length, tail, head);
-    const samples = this.#samples;
+    this.#checkWindow(startSample, startSample + out.length);
+    const { samples } = this;
     const start = startSample % this.capacitySamples;
     for (let i = 0; i < out.length; i++) out[i] = samples[start + i]!;
   }
@@ -159,61 +207,66 @@ export class Ring {
    * @throws RangeError - if `upToSample` is before the tail or beyond the head.
    */
   release(upToSample: number): void {
-    const tail = this.#load(TAIL);
-    const head = this.#load(HEAD);
-    if (!isWithin(upToSample, tail, head)) {
-      throw new RangeError(`Expected a position of ${tail}-${head} for upToSample but received ${upToSample}`);
+    const { tailSample, headSample } = this;
+    if (!isWithin(upToSample, tailSample, headSample)) {
+      throw new RangeError(
+        `Expected a position of ${tailSample}-${headSample} for upToSample but received ${upToSample}`,
+      );
     }
-    this.#store(TAIL, upToSample);
+    if (this.#counters) store(this.#counters, TAIL, upToSample);
+    else this.#tail = upToSample;
   }
 
   /** How many of `wanted` samples fit; counts the others as overrun. */
   #admit(head: number, wanted: number): number {
-    const free = this.capacitySamples - (head - this.#load(TAIL));
+    const free = this.capacitySamples - (head - this.tailSample);
     if (wanted <= free) return wanted;
-    this.#store(OVERRUN, this.#load(OVERRUN) + wanted - free);
+    const overrun = this.overrunSamples + wanted - free;
+    if (this.#counters) store(this.#counters, OVERRUN, overrun);
+    else this.#overrun = overrun;
     return free;
   }
 
-  /** Makes the second copy of what was just stored from `start` on, then moves the head. Allocates no view. */
-  #publish(head: number, start: number, length: number): void {
-    const capacity = this.capacitySamples;
-    const samples = this.#samples;
-    const beforeWrap = Math.min(length, capacity - start);
-    samples.copyWithin(start + capacity, start, start + beforeWrap);
-    if (length > beforeWrap) samples.copyWithin(0, capacity, start + length);
-    this.#store(HEAD, head + length);
+  #publish(head: number): void {
+    if (this.#counters) store(this.#counters, HEAD, head);
+    else this.#head = head;
   }
 
-  /**
-   * Reads the epoch before the low word, and `#store` writes it after: the epoch is never newer, so the low word is a
-   * distance from it of less than 2^32, whatever happens in between.
-   */
-  #load(counter: number): number {
-    if (this.#privateCounters) return this.#privateCounters[counter]!;
-    const word = counter * COUNTER_WORDS;
-    const epochStart = Atomics.load(this.#counters, word + 1) * EPOCH_SAMPLES;
-    const low = Atomics.load(this.#counters, word);
-    return epochStart + ((low - epochStart) >>> 0);
-  }
-
-  /** Each counter has one thread that stores to it. */
-  #store(counter: number, value: number): void {
-    if (this.#privateCounters) {
-      this.#privateCounters[counter] = value;
-      return;
+  #checkWindow(startSample: number, endSample: number): void {
+    const { tailSample, headSample, windowSamples } = this;
+    if (!isWithin(startSample, tailSample, headSample) || !isWithin(endSample, startSample, headSample)) {
+      throw new RangeError(
+        `Expected a window within [${tailSample}, ${headSample}) but received [${startSample}, ${endSample})`,
+      );
     }
-    const word = counter * COUNTER_WORDS;
-    Atomics.store(this.#counters, word, value | 0);
-    const epoch = Math.floor(value / EPOCH_SAMPLES);
-    if (this.#counters[word + 1] !== epoch) Atomics.store(this.#counters, word + 1, epoch);
+    if (endSample - startSample > windowSamples) {
+      throw new RangeError(`Expected a window of at most ${windowSamples} but received ${endSample - startSample}`);
+    }
   }
 }
 
-function checkWindow(startSample: number, endSample: number, tail: number, head: number): void {
-  if (!isWithin(startSample, tail, head) || !isWithin(endSample, startSample, head)) {
-    throw new RangeError(`Expected a window within [${tail}, ${head}) but received [${startSample}, ${endSample})`);
-  }
+/**
+ * Reads the epoch before the low word, and `store` writes it after: the epoch is never newer, so the low word is a
+ * distance from it of less than 2^32, whatever happens in between.
+ */
+function load(counters: Int32Array, counter: number): number {
+  const word = counter * COUNTER_WORDS;
+  const epochStart = Atomics.load(counters, word + 1) * EPOCH_SAMPLES;
+  const low = Atomics.load(counters, word);
+  return epochStart + ((low - epochStart) >>> 0);
+}
+
+/** Each counter has one thread that stores to it. */
+function store(counters: Int32Array, counter: number, value: number): void {
+  const word = counter * COUNTER_WORDS;
+  Atomics.store(counters, word, value | 0);
+  const epoch = Math.floor(value / EPOCH_SAMPLES);
+  if (counters[word + 1] !== epoch) Atomics.store(counters, word + 1, epoch);
+}
+
+function checkSize(name: string, size: number, most: number): void {
+  if (Number.isInteger(size) && size >= 1 && size <= most) return;
+  throw new RangeError(`Expected 1-${most} for ${name} but received ${size}`);
 }
 
 function isWithin(position: number, low: number, high: number): boolean {

@@ -1,17 +1,23 @@
 import instantiate, { type FvadModule } from '@echogarden/fvad-wasm';
 import { SILENCE_DBOV } from './level.ts';
 import { NoiseFloor } from './noise-floor.ts';
-import { SpeechPower } from './speech-power.ts';
+import { type SpeechLevels, SpeechPower } from './speech-power.ts';
 
 /** Of the modes 0 … 3: nearly as sensitive as 0, and fooled by much less. */
 const MODE = 1;
 /** Above the floor, a frame may start voice; half of that is enough to go on, so that weak syllable ends stay in. */
 const ONSET_MARGIN_DB = 5;
 const HOLD_MARGIN_DB = 2.5;
-/** Quieter frames are never voice: what a silent G.711 line makes of rounding lies below. */
-const QUIETEST_VOICE_DBOV = -66;
+/** Frames below -66 dBov are never voice: what a silent G.711 line makes of rounding lies below. */
+const QUIETEST_VOICE_POWER = 10 ** (-66 / 10);
 
-const FRAME_MS = [10, 20, 30] as const;
+/**
+ * The detector is most of what a silent caller costs. So it is given frames that do not stand out until its own hangover
+ * has ended, and from then on learns the background from one of so many.
+ */
+const DETECTOR_TAIL_MS = 160;
+const DETECTOR_SHARE = 4;
+
 const MAX_FRAME_SAMPLES = 480;
 
 interface Fvad {
@@ -47,9 +53,14 @@ export class VoiceActivity {
   readonly #speech: SpeechPower;
   readonly #floor = new NoiseFloor();
   readonly #trebleFloor = new NoiseFloor();
+  /** What power and treble power must reach to stand out: at an onset, and to go on. */
+  readonly #onset: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
+  readonly #hold: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
   #detector: number;
-  #levelDbov = SILENCE_DBOV;
+  #power = 0;
   #isVoice = false;
+  /** Since the last frame that stood out. */
+  #quietMs = 0;
 
   /** Reads the detector's wasm file; needed once before the first `new VoiceActivity`, in each thread. */
   static load(): Promise<void> {
@@ -73,11 +84,12 @@ export class VoiceActivity {
     this.#detector = fvad.module._fvad_new();
     if (this.#detector === 0) throw new RangeError('Expected memory for a voice detector but received none');
     this.#configure();
+    this.#updateThresholds();
   }
 
   /** Level of the last frame above 100 Hz, in dBov: an offset of the line is no sound. */
   get levelDbov(): number {
-    return this.#levelDbov;
+    return Math.max(SILENCE_DBOV, 10 * Math.log10(this.#power));
   }
 
   /** Level of the background, likewise above 100 Hz, as it is known after the last frame, in dBov. */
@@ -92,26 +104,27 @@ export class VoiceActivity {
    * @throws TypeError - after `close()`.
    */
   process(frame: Int16Array): boolean {
+    this.#speech.measure(frame);
+    return this.judge(frame, this.#speech);
+  }
+
+  /** As `process`, for a frame that somebody has measured with a {@link SpeechPower} of the same stream. */
+  judge(frame: Int16Array, { power, treblePower }: Readonly<SpeechLevels>): boolean {
     const durationMs = (frame.length * 1000) / this.#sampleRate;
-    if (!(FRAME_MS as readonly number[]).includes(durationMs)) {
+    if (durationMs !== 20 && durationMs !== 10 && durationMs !== 30) {
       throw new RangeError(`Expected a frame of 10, 20 or 30 ms but received ${frame.length} samples`);
     }
     if (this.#detector === 0) throw new TypeError('Expected an open detector but received a frame after close()');
-    const { module, frame: address } = this.#fvad;
-    module.HEAP16.set(frame, address / Int16Array.BYTES_PER_ELEMENT);
-    const soundsLikeSpeech = module._fvad_process(this.#detector, address, frame.length) === 1;
-
-    this.#speech.measure(frame);
-    const { power, treblePower } = this.#speech;
-    this.#levelDbov = toDbov(power);
-    const marginDb = this.#isVoice ? HOLD_MARGIN_DB : ONSET_MARGIN_DB;
-    const standsOut =
-      this.#levelDbov >= this.#floor.dbov + marginDb || toDbov(treblePower) >= this.#trebleFloor.dbov + marginDb;
+    this.#power = power;
+    const threshold = this.#isVoice ? this.#hold : this.#onset;
+    const standsOut = power >= threshold.power || treblePower >= threshold.treblePower;
     // In digital silence nothing changes, although the filter may still ring.
-    const isAudible = this.#levelDbov >= QUIETEST_VOICE_DBOV && treblePower > 0;
-    this.#isVoice = soundsLikeSpeech && standsOut && isAudible;
-    this.#floor.add(power, durationMs);
-    this.#trebleFloor.add(treblePower, durationMs);
+    const canBeVoice = standsOut && power >= QUIETEST_VOICE_POWER && treblePower > 0;
+    // What stands out and can not be heard is news to the detector all the same: the breath before a word.
+    this.#quietMs = standsOut ? 0 : this.#quietMs + durationMs;
+    this.#isVoice = this.#isAsked(durationMs) && this.#soundsLikeSpeech(frame) && canBeVoice;
+    const isFloorNew = this.#floor.add(power, durationMs);
+    if (this.#trebleFloor.add(treblePower, durationMs) || isFloorNew) this.#updateThresholds();
     return this.#isVoice;
   }
 
@@ -124,8 +137,10 @@ export class VoiceActivity {
     this.#speech.reset();
     this.#floor.reset();
     this.#trebleFloor.reset();
-    this.#levelDbov = SILENCE_DBOV;
+    this.#power = 0;
     this.#isVoice = false;
+    this.#quietMs = 0;
+    this.#updateThresholds();
   }
 
   /** Gives the detector's memory back. Idempotent. */
@@ -134,12 +149,29 @@ export class VoiceActivity {
     this.#detector = 0;
   }
 
+  #isAsked(durationMs: number): boolean {
+    return this.#quietMs <= DETECTOR_TAIL_MS || this.#quietMs % (DETECTOR_SHARE * durationMs) === 0;
+  }
+
+  #soundsLikeSpeech(frame: Int16Array): boolean {
+    const { module, frame: address } = this.#fvad;
+    module.HEAP16.set(frame, address / Int16Array.BYTES_PER_ELEMENT);
+    return module._fvad_process(this.#detector, address, frame.length) === 1;
+  }
+
+  #updateThresholds(): void {
+    this.#onset.power = toPower(this.#floor.dbov + ONSET_MARGIN_DB);
+    this.#onset.treblePower = toPower(this.#trebleFloor.dbov + ONSET_MARGIN_DB);
+    this.#hold.power = toPower(this.#floor.dbov + HOLD_MARGIN_DB);
+    this.#hold.treblePower = toPower(this.#trebleFloor.dbov + HOLD_MARGIN_DB);
+  }
+
   #configure(): void {
     this.#fvad.module._fvad_set_sample_rate(this.#detector, this.#sampleRate);
     this.#fvad.module._fvad_set_mode(this.#detector, MODE);
   }
 }
 
-function toDbov(power: number): number {
-  return Math.max(SILENCE_DBOV, 10 * Math.log10(power));
+function toPower(dbov: number): number {
+  return 10 ** (dbov / 10);
 }

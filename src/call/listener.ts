@@ -65,27 +65,27 @@ export class Listener {
     this.#segmenter = new Segmenter({
       sampleRate: capture.sampleRate,
       endSilenceMs: services.endSilence.ms,
-      voice: (frame) => options.isVoice(frame, this.#nextSample - frame.length, options.voiceActivity.process(frame)),
+      voice: (frame) => {
+        const isVoice = options.voiceActivity.judge(frame, capture.levels);
+        return options.isVoice(frame, this.#nextSample - frame.length, isVoice);
+      },
     });
     this.#coolDown = services.transcriber.warm();
   }
 
   onAudio(): void {
     if (this.#closed) return;
-    const { ring } = this.#capture;
+    const { ring, frameEndSample } = this.#capture;
     const frame = this.#frame;
-    while (this.#nextSample + frame.length <= ring.headSample) {
-      const startSample = this.#nextSample;
-      this.#nextSample += frame.length;
-      if (this.#held) {
-        ring.release(this.#nextSample);
-        continue;
-      }
-      ring.read(startSample, frame);
-      this.#take(this.#segmenter.push(frame, startSample));
-      const takenSample = this.#utterance.take(this.#nextSample);
-      ring.release(Math.min(takenSample, this.#segmenter.nextUtteranceFromSample));
+    this.#nextSample = frameEndSample;
+    if (this.#held) {
+      ring.release(frameEndSample);
+      return;
     }
+    const startSample = frameEndSample - frame.length;
+    ring.read(startSample, frame);
+    this.#take(this.#segmenter.push(frame, startSample));
+    ring.release(Math.min(this.#utterance.take(frameEndSample), this.#segmenter.nextUtteranceFromSample));
   }
 
   /** A held caller is not listened to: what arrives is music or nothing. */

@@ -8,13 +8,6 @@ export interface NativeAddon {
   /** `law`: 0 is µ-law, 1 A-law. */
   g711Encode(law: number, pcm: Int16Array, codes: Uint8Array): void;
   g711Decode(law: number, codes: Uint8Array, pcm: Int16Array): void;
-  /** @returns a function that carries out the first n jobs. It keeps the four arrays; their memory must stay theirs. */
-  createG711Batch(
-    codes: Uint8Array,
-    pcm: Int16Array,
-    jobs: Int32Array,
-    meanSquares: Float64Array,
-  ): (jobCount: number) => void;
   /** @returns how many characters were written. */
   base64Encode(bytes: Uint8Array, out: Uint8Array, offset: number): number;
   /** Of the kernel's memory. */
@@ -27,12 +20,28 @@ export interface NativeAddon {
   createRing(prefixBytes: number, sizeBytes: number): { readonly id: number; readonly buffer: ArrayBuffer };
   /** @throws RangeError - if no thread holds the ring any more. */
   attachRing(id: number): ArrayBuffer;
+  /** Keeps the arrays; their memory must stay theirs. */
+  readonly DecodeBatch: new (
+    codes: Uint8Array,
+    jobs: Int32Array,
+    filters: Float64Array,
+    results: Float64Array,
+  ) => NativeDecodeBatch;
   readonly MediaTransport: new (nowMs: number, onWake: () => void) => NativeMediaTransport;
   /** The numbers of `native/media-layout.h`. */
   readonly mediaLayout: Readonly<Record<string, number>>;
 }
 
-/** The class of that name in `native/addon.cc`; `src/rtp/native-transport.ts` is its only user. */
+/** The class of that name in `native/addon-batch.cc`; `src/audio/decode-batch.ts` is its only user. */
+export interface NativeDecodeBatch {
+  /** Carries out jobs number `from` up to `to`. @throws RangeError - before any of them, if one is not within its memory. */
+  run(from: number, to: number): void;
+  /** Keeps `samples` until `detach`. */
+  attach(lane: number, samples: Int16Array, capacitySamples: number): void;
+  detach(lane: number): void;
+}
+
+/** The class of that name in `native/addon-media.cc`; `src/rtp/native-transport.ts` is its only user. */
 export interface NativeMediaTransport {
   /** Control block, then the packet ring twice. */
   readonly control: ArrayBuffer;

@@ -4,7 +4,7 @@ import type { Capture } from './capture.ts';
 
 /** What a leg tells its call, always on the event loop. */
 export interface LegHandlers {
-  /** The capture ring grew. */
+  /** One more frame of the capture is complete. */
   onAudio(): void;
   onDtmf(digit: string, durationMs: number): void;
   onHeld(): void;

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
+import { DecodeBatch } from '../audio/decode-batch.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import { PacedSender } from './paced-sender.ts';
@@ -18,6 +19,8 @@ import type {
 
 /** Holds well over a second of packets, so that a stalled event loop loses none; the system may grant less. */
 const RECEIVE_BUFFER_BYTES = 512 * 1024;
+/** As many as ports of the native transport. */
+const MAX_STREAMS = 4096;
 /** How often the system is asked for a pair of its own choice; its neighbour is rarely taken. */
 const SYSTEM_PAIR_ATTEMPTS = 50;
 
@@ -27,6 +30,12 @@ const SYSTEM_PAIR_ATTEMPTS = 50;
  */
 export class DgramTransport implements MediaTransport {
   readonly kind = 'dgram';
+  /** Every datagram has memory of its own: none is decoded where it lies, and frames are measured at once. */
+  readonly batch: DecodeBatch = new DecodeBatch({
+    codes: new Uint8Array(0),
+    capacityStreams: MAX_STREAMS,
+    capacityJobs: 64,
+  });
   readonly #localAddress: string;
   readonly #clock: Clock;
   /** Absent when the system chooses the ports. */
@@ -55,7 +64,7 @@ export class DgramTransport implements MediaTransport {
   async open(): Promise<MediaPort> {
     if (this.#closed) throw new GatewayError('ERR_SHUTTING_DOWN', 'the media transport is closed');
     const { rtp, rtcp, release } = await (this.#allocator ? this.#bindOfRange(this.#allocator) : this.#bindAny());
-    const port: DgramPort = new DgramPort(rtp, rtcp, this.#clock, this.#pacer, () => {
+    const port: DgramPort = new DgramPort(rtp, rtcp, this.#clock, this.#pacer, this.batch, () => {
       this.#ports.delete(port);
       release();
     });
@@ -111,6 +120,7 @@ class DgramPort implements MediaPort {
   readonly #rtcp: Socket;
   readonly #clock: Clock;
   readonly #pacer: SendPacer;
+  readonly #batch: DecodeBatch;
   readonly #onClosed: () => void;
   #sender: PacedSender | undefined;
   #rtpRemote: Remote | undefined;
@@ -118,11 +128,12 @@ class DgramPort implements MediaPort {
   #errors = 0;
   #closed = false;
 
-  constructor(rtp: Socket, rtcp: Socket, clock: Clock, pacer: SendPacer, onClosed: () => void) {
+  constructor(rtp: Socket, rtcp: Socket, clock: Clock, pacer: SendPacer, batch: DecodeBatch, onClosed: () => void) {
     this.#rtp = rtp;
     this.#rtcp = rtcp;
     this.#clock = clock;
     this.#pacer = pacer;
+    this.#batch = batch;
     this.#onClosed = onClosed;
     this.rtpPort = rtp.address().port;
     for (const socket of [rtp, rtcp]) socket.on('error', this.#countError);
@@ -182,6 +193,7 @@ class DgramPort implements MediaPort {
       datagram.source = portZero + from.port;
       datagram.arrivalMs = this.#clock.nowMs();
       handler(datagram);
+      this.#batch.run();
     });
   }
 

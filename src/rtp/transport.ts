@@ -1,3 +1,5 @@
+import type { DecodeBatch } from '../audio/decode-batch.ts';
+
 /**
  * The small interface between RTP logic and the sockets that carry it. The node:dgram twin and the native transport
  * implement it and pass the same contract tests.
@@ -131,6 +133,8 @@ export interface MediaPort {
 
 export interface MediaTransport {
   readonly kind: 'dgram' | 'native';
+  /** Takes the audio of packets where they lie; carried out after the handlers of all that has arrived. */
+  readonly batch: DecodeBatch;
   readonly openPorts: number;
   /** @throws GatewayError `ERR_RTP_PORTS` - when no pair of the range is free. */
   open(): Promise<MediaPort>;

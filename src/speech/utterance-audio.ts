@@ -81,11 +81,13 @@ export class UtteranceAudio {
   }
 
   #takeAll(untilSample: number): void {
-    if (untilSample <= this.#takenSample) return;
-    const input = this.#ring.view(this.#takenSample, untilSample);
-    this.#makeRoom(this.#resampler.outputSamplesFor(input.length));
-    this.#written += this.#resampler.process(input, this.#output.subarray(this.#written));
-    this.#takenSample = untilSample;
+    while (this.#takenSample < untilSample) {
+      const end = Math.min(untilSample, this.#takenSample + this.#ring.windowSamples);
+      const input = this.#ring.view(this.#takenSample, end);
+      this.#makeRoom(this.#resampler.outputSamplesFor(input.length));
+      this.#written += this.#resampler.process(input, this.#output.subarray(this.#written));
+      this.#takenSample = end;
+    }
   }
 
   #makeRoom(samples: number): void {

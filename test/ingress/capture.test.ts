@@ -1,6 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { DecodeBatch } from '../../src/audio/decode-batch.ts';
+import { G711 } from '../../src/audio/g711.ts';
+import { SpeechPower } from '../../src/audio/speech-power.ts';
 import { Capture } from '../../src/ingress/capture.ts';
+import { createAudioPacket } from '../../src/rtp/packet.ts';
+import { withSeed } from '../audio/prng.ts';
 
 const test = suite('capture');
 const FRAME = 160;
@@ -70,7 +75,7 @@ test('conceals a short loss with the voice before it, and leads over to the voic
   }
   assert.is(capture.ring.headSample, 8000);
   assert.is(capture.concealedSamples, 2 * FRAME);
-  const heard = capture.ring.view(0, 8000);
+  const heard = Int16Array.of(...capture.ring.view(0, 4000), ...capture.ring.view(4000, 8000));
   let step = 0;
   for (let i = 1; i < heard.length; i++) step = Math.max(step, Math.abs(heard[i]! - heard[i - 1]!));
   assert.ok(step < 3000, `a step of ${step} is a click`);
@@ -106,6 +111,70 @@ test('tells when a sample arrived, freed of the jitter of single packets', () =>
   capture.write(frame(1), 480, 1085);
   assert.is(Math.round(capture.arrivalMsOf(capture.ring.headSample)), 1085);
   assert.is(Math.round(capture.arrivalMsOf(capture.ring.headSample - 320)), 1045);
+});
+
+test('tells of each 20 ms once, with their levels, whatever the length of packets', () => {
+  const told: number[][] = [];
+  const pcm = Int16Array.from({ length: 2400 }, (_, i) => Math.round(8000 * Math.sin(i / 3)));
+  const power = new SpeechPower(8000);
+  const capture: Capture = new Capture({
+    sampleRate: 8000,
+    capacityMs: 1000,
+    startMs: 0,
+    onAudio: () => told.push([capture.frameEndSample, capture.levels.power, capture.levels.treblePower]),
+  });
+  for (let at = 0; at < 2400; at += 240) capture.write(pcm.slice(at, at + 240), at, (at + 240) / 8);
+  const expected = Array.from({ length: 15 }, (_, frameIndex) => {
+    power.measure(pcm.subarray(frameIndex * FRAME, (frameIndex + 1) * FRAME));
+    return [(frameIndex + 1) * FRAME, power.power, power.treblePower];
+  });
+  assert.equal(told, expected);
+  capture.close();
+  capture.write(pcm, 2400, 600);
+  assert.is(told.length, 15);
+});
+
+test('packets in a batch give the same line as their samples one by one, losses and overlaps included', () => {
+  withSeed((random) => {
+    const codes = Uint8Array.from({ length: 400 * FRAME }, () => random() * 256);
+    const batch = new DecodeBatch({ codes, capacityStreams: 1, capacityJobs: 1000 });
+    const frames: [number, number][][] = [[], []];
+    const [byBatch, alone] = [batch, undefined].map((shared, index) => {
+      const capture: Capture = new Capture({
+        sampleRate: 8000,
+        capacityMs: 1000,
+        startMs: 0,
+        onAudio: () => {
+          frames[index]!.push([capture.frameEndSample, capture.levels.power]);
+          const released = capture.ring.headSample - 1600;
+          if (released > capture.ring.tailSample) capture.ring.release(Math.min(released, capture.frameEndSample));
+        },
+        ...(shared && { batch: shared }),
+      }) as Capture;
+      return capture;
+    }) as [Capture, Capture];
+    const packet = createAudioPacket();
+    for (let index = 0; index < 400; index++) {
+      if (random() < 0.05) continue;
+      const offset = index * FRAME;
+      const timestamp = offset + (random() < 0.02 ? 80 : 0);
+      Object.assign(packet, { bytes: codes, offset, length: FRAME, timestamp, arrivalMs: 20 + index * 20 });
+      const law = random() < 0.1 ? 'alaw' : 'ulaw';
+      byBatch.writeG711(packet, law);
+      const pcm = new Int16Array(FRAME);
+      G711.decodeAt(law, codes, offset, FRAME, pcm);
+      alone.write(pcm, timestamp, packet.arrivalMs);
+      if (random() < 0.3) batch.run();
+    }
+    byBatch.close();
+    alone.close();
+    assert.equal(frames[0], frames[1]);
+    assert.is(byBatch.ring.headSample, alone.ring.headSample);
+    assert.equal([byBatch.concealedSamples, byBatch.lastArrivalMs], [alone.concealedSamples, alone.lastArrivalMs]);
+    assert.ok(alone.concealedSamples > 0 && frames[0]!.length > 300);
+    const { headSample } = alone.ring;
+    assert.equal(byBatch.ring.view(headSample - 1600, headSample), alone.ring.view(headSample - 1600, headSample));
+  });
 });
 
 test('follows a sender whose clock is slow', () => {

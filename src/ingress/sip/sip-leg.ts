@@ -1,8 +1,7 @@
-import { G711 } from '../../audio/g711.ts';
+import { G711, type Law } from '../../audio/g711.ts';
 import type { Clock } from '../../core/clock.ts';
 import { ERRORS, GatewayError } from '../../core/errors.ts';
 import type { CallEndReason } from '../../core/events.ts';
-import type { AudioPacket } from '../../rtp/packet.ts';
 import type { RtpNegotiation } from '../../rtp/session.ts';
 import { RtpSession } from '../../rtp/session.ts';
 import type { MediaPort, MediaTransport } from '../../rtp/transport.ts';
@@ -18,7 +17,7 @@ import type { Leg, LegFormat, LegHandlers, LegMedia, LegPlayout } from '../leg.t
 
 const CLOCK_RATE = 8000;
 /** The 2.5 s in which a long utterance may still be cut, silence for a gap, and what the network held back. */
-const CAPTURE_MS = 4_000;
+const CAPTURE_MS = 3_500;
 /** RFC 3551 table 4. Both are understood whatever was agreed on: some callers send the other one. */
 const STATIC_PCMU = 0;
 const STATIC_PCMA = 8;
@@ -43,8 +42,6 @@ export class SipLeg implements Leg {
   readonly #options: SipLegOptions;
   readonly #call: IncomingCall;
   readonly #origin = new SdpOrigin();
-  /** The samples of the packet at work; made anew when packets change their length. */
-  #pcm = new Int16Array(0);
   #handlers: LegHandlers | undefined;
   #port: MediaPort | undefined;
   #session: RtpSession | undefined;
@@ -118,12 +115,13 @@ export class SipLeg implements Leg {
   }
 
   #start(port: MediaPort, audio: RemoteAudio): LegMedia {
-    const { clock, mediaTimeoutMs } = this.#options;
+    const { clock, mediaTimeoutMs, transport } = this.#options;
     const capture = new Capture({
       sampleRate: CLOCK_RATE,
       capacityMs: CAPTURE_MS,
       startMs: clock.nowMs(),
       onAudio: () => this.#handlers?.onAudio(),
+      batch: transport.batch,
     });
     this.#audio = audio;
     this.#capture = capture;
@@ -134,7 +132,7 @@ export class SipLeg implements Leg {
       mediaTimeoutMs,
       ...negotiationOf(audio),
       events: {
-        onAudio: (packet) => capture.write(this.#decode(packet), packet.timestamp, packet.arrivalMs),
+        onAudio: (packet) => capture.writeG711(packet, this.#lawOf(packet.payloadType)),
         onDigit: ({ digit, durationMs }) => this.#handlers?.onDtmf(digit, durationMs),
         onSent: (tag, timestamp, sentAtMs) => this.#playout?.onSent(tag, timestamp, sentAtMs),
         onTick: (nowMs) => this.#playout?.onTick(nowMs),
@@ -153,13 +151,10 @@ export class SipLeg implements Leg {
     };
   }
 
-  /** The samples of one packet, valid until the next one. */
-  #decode({ bytes, offset, length, payloadType }: Readonly<AudioPacket>): Int16Array {
-    if (this.#pcm.length !== length) this.#pcm = new Int16Array(length);
+  #lawOf(payloadType: number): Law {
     const codec = this.#audio?.codec;
     const isAlaw = payloadType === codec?.payloadType ? codec.name === 'PCMA' : payloadType === STATIC_PCMA;
-    G711.decodeAt(isAlaw ? 'alaw' : 'ulaw', bytes, offset, length, this.#pcm);
-    return this.#pcm;
+    return isAlaw ? 'alaw' : 'ulaw';
   }
 
   #reinvite(offer: SessionDescription | undefined): ReinviteReply {
@@ -202,6 +197,7 @@ export class SipLeg implements Leg {
     const status = (thrown instanceof GatewayError && ERRORS[thrown.code].sipStatus) || 500;
     const waiting = this.#call.reject(status, undefined, status === 503 ? { 'Retry-After': '10' } : {});
     this.#port?.close();
+    this.#capture?.close();
     this.#options.onGone(waiting ? Promise.resolve() : this.#call.bye());
   }
 
@@ -210,6 +206,7 @@ export class SipLeg implements Leg {
     this.#ended = true;
     this.#session?.close();
     this.#port?.close();
+    this.#capture?.close();
     this.#options.onGone(this.#call.bye());
     this.#handlers?.onEnded(reason);
   }
