@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ClientOptions, WebSocket } from 'ws';
@@ -165,6 +166,21 @@ test('refuses tokens, conversations and origins that are not those of the sessio
     const page = open(session, 'job-1', { origin: 'https://shop.example' });
     await once(page, 'open');
     page.terminate();
+  }));
+
+test('survives upgrades whose target is no URL', () =>
+  withAgentWorld(async (world) => {
+    const { hostname, port } = new URL(world.url);
+    for (const target of ['//', 'http://[', '/v1/agent/stream/', '/v1/agent/stream/a%ff?api_key=%ff', '?', '*']) {
+      const socket = connect(Number(port), hostname);
+      socket.end(
+        `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+          'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+      );
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      assert.match(String(answer), /^HTTP\/1\.1 4\d\d /, target);
+      socket.destroy();
+    }
   }));
 
 test('a page whose session is revoked is closed, and the agent is told goodbye', () =>

@@ -1,3 +1,4 @@
+import type { RequestSlot } from '../../platform/request-slot.ts';
 import type { ConversationRequest } from '../../platform/voice-agent/conversation.ts';
 
 /** The hosted agents as sessions reach them. The key is the gateway's. */
@@ -12,12 +13,5 @@ export interface AgentPlatform {
   /** @returns what the platform tells of a conversation. @throws GatewayError `ERR_PLATFORM_*`. */
   details(jobId: string, signal: AbortSignal): Promise<unknown>;
   /** Waits until the quota has room for one more connection. @throws GatewayError `ERR_QUOTA_WAIT`, `ERR_ABORTED`. */
-  acquireConnection(signal: AbortSignal): Promise<ConnectionSlot>;
-}
-
-/** The right to one connection, now. */
-export interface ConnectionSlot {
-  sent(): void;
-  answered(headers?: Readonly<Record<string, string | string[] | undefined>>): void;
-  failed(error: unknown): void;
+  acquireConnection(signal: AbortSignal): Promise<Pick<RequestSlot, 'sent' | 'answered' | 'failed'>>;
 }

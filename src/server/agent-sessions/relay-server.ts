@@ -52,10 +52,12 @@ export class RelayServer {
 
   /** @returns whether the request is for here. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://gateway');
-    if (!pathname.startsWith(`${this.#options.path}/`)) return false;
-    const jobId = decode(pathname.slice(this.#options.path.length + 1));
-    void this.#admit(request, socket, head, jobId, searchParams.get('api_key') ?? '').catch((thrown: unknown) => {
+    // Not a URL: what a client sends may be none.
+    const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+    if (!path.startsWith(`${this.#options.path}/`)) return false;
+    const jobId = decode(path.slice(this.#options.path.length + 1));
+    const token = new URLSearchParams(query).get('api_key') ?? '';
+    void this.#admit(request, socket, head, jobId, token).catch((thrown: unknown) => {
       const error = thrown instanceof GatewayError ? thrown : new GatewayError('ERR_PLATFORM_UNAVAILABLE', 'no agent');
       if (error !== thrown) this.#options.logger.error({ error: toError(thrown) }, 'an agent relay failed');
       refuseUpgrade(socket, error);
