@@ -26,6 +26,8 @@ function folder(path: string): Recording[] {
 
 export interface Corpus {
   readonly english: readonly Recording[];
+  /** Of the English: those without a room or a breath in their pauses. */
+  readonly studio: readonly Recording[];
   readonly arabic: readonly Recording[];
 }
 
@@ -35,8 +37,10 @@ export interface Corpus {
  */
 export function corpus(purpose: string, every: number): Corpus {
   const people = ['cards', 'librivox', ''].flatMap((name) => folder(join(TESTDATA, name)));
+  const studio = [...folder(join(FIXTURES, 'speech')), ...prompts(purpose, every)];
   return {
-    english: [...folder(join(FIXTURES, 'speech')), ...prompts(purpose, every), ...people],
+    english: [...studio, ...people],
+    studio,
     arabic: folder(join(FIXTURES, 'arabic')),
   };
 }
