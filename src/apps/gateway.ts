@@ -1,5 +1,6 @@
 import { VoiceActivity } from '../audio/voice-activity.ts';
 import { Call } from '../call/call.ts';
+import { FallbackPrompt } from '../call/fallback-prompt.ts';
 import { onTranscript } from '../call/handlers.ts';
 import { CallRegistry } from '../call/registry.ts';
 import { SpeakingCounters } from '../call/speaking-counters.ts';
@@ -19,6 +20,7 @@ import type { ClientTool } from '../platform/voice-agent/client-tool.ts';
 import { AgentSessions } from '../server/agent-sessions/agent-sessions.ts';
 import { HttpServer } from '../server/http-server.ts';
 import { Metrics } from '../server/metrics.ts';
+import { Admission } from '../speech/admission.ts';
 import { PrebufferEstimator } from '../speech/prebuffer-estimator.ts';
 import { measurements } from './measurements.ts';
 import { openMediaTransport } from './media-transport.ts';
@@ -45,6 +47,7 @@ export class Gateway {
   readonly #clock: Clock;
   readonly #speech: SpeechPlatform;
   readonly #phoneAgents: PhoneAgents;
+  readonly #fallbackPrompt: FallbackPrompt | undefined;
   /** Of the platform's speech, learned from all calls. */
   readonly #prebuffer = new PrebufferEstimator();
   readonly #speaking = new SpeakingCounters();
@@ -70,9 +73,22 @@ export class Gateway {
     this.#logger = options.logger;
     this.#clock = options.clock ?? systemClock;
     this.events = new EventBus(this.#clock);
-    this.#speech = new SpeechPlatform(settings, settings.hamsaApiKey, this.#clock, this.#logger, (pressure) =>
-      this.events.emit('quota.pressure', null, pressure),
-    );
+    const { events, calls } = this;
+    const [clock, logger] = [this.#clock, this.#logger];
+    this.#speech = new SpeechPlatform(settings, settings.hamsaApiKey, clock, logger, events, (isAway) => {
+      if (isAway) this.#fallbackPrompt?.onAway();
+    });
+    const { scheduler, synthesizer, transcriber } = this.#speech;
+    const text = settings.gatewayFallbackPrompt;
+    this.#fallbackPrompt =
+      text === undefined
+        ? undefined
+        : new FallbackPrompt({ text, synthesizer, calls, events, clock, logger, isAway: () => transcriber.isAway });
+    const admission = new Admission({
+      scheduler,
+      clock,
+      callsStartedMs: () => calls.active.map((call) => call.startedMs),
+    });
     this.#client = new HamsaClient({
       apiKey: settings.hamsaApiKey,
       baseUrl: settings.hamsaBaseUrl,
@@ -107,6 +123,7 @@ export class Gateway {
       transport,
       mediaTimeoutMs: settings.gatewayMediaTimeoutS * 1000,
       maxCalls: settings.gatewayMaxCalls,
+      refusal: settings.gatewayAdmission ? () => admission.refusal() : undefined,
       onLeg: (leg) => this.#begin(leg),
     });
     this.#metrics = new Metrics(
@@ -114,6 +131,7 @@ export class Gateway {
         calls: this.calls,
         speech: this.#speech,
         agents: this.#phoneAgents.counters,
+        admission,
         sip: this.#sip,
         transport,
         prebuffer: this.#prebuffer,
@@ -139,6 +157,7 @@ export class Gateway {
   async start(): Promise<{ http: string; sip: string[] }> {
     await VoiceActivity.load();
     await this.#speech.start();
+    void this.#fallbackPrompt?.load();
     const sip = await this.#sip.listen();
     const http = await this.#http.listen();
     this.#listening = true;
@@ -153,6 +172,7 @@ export class Gateway {
     this.#sip.setDraining(true);
     const deadlineMs = this.#clock.nowMs() + GOODBYE_MS;
     for (const call of this.calls.active) call.hangup('shutdown');
+    this.#fallbackPrompt?.close();
     await this.#speech.close(GOODBYE_MS);
     await this.#sip.close(Math.max(0, deadlineMs - this.#clock.nowMs()));
     await this.#http.close();

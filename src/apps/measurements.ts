@@ -7,12 +7,14 @@ import type { MediaTransport } from '../rtp/transport.ts';
 import type { AgentSessions } from '../server/agent-sessions/agent-sessions.ts';
 import type { Measurement } from '../server/metrics.ts';
 import type { PrebufferEstimator } from '../speech/prebuffer-estimator.ts';
+import type { Admission } from '../speech/admission.ts';
 import type { SpeechPlatform } from './speech-platform.ts';
 
 export interface MeasuredParts {
   readonly calls: CallRegistry;
   readonly speech: SpeechPlatform;
   readonly agents: AgentCounters;
+  readonly admission: Admission;
   readonly sip: SipIngress;
   readonly transport: MediaTransport;
   readonly prebuffer: PrebufferEstimator;
@@ -45,6 +47,11 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
   return [
     gauge('calls_active', 'calls that are up', () => calls.activeCalls),
     counter('calls', 'calls since the start', () => calls.totalCalls),
+    counter(
+      'calls_not_admitted',
+      'calls refused because the quota could not serve them',
+      () => parts.admission.refused,
+    ),
     gauge('media_ports_open', 'pairs of UDP ports in use', () => sip.openMediaPorts),
     gauge('media_native', '1 when a native thread owns the RTP sockets, 0 for the event loop', () =>
       Number(media() !== undefined),
@@ -85,6 +92,14 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     counter('stt_retries', 'utterances sent again because a connection was lost', () => stt().retries),
     counter('stt_refused', 'requests and connections that the platform refused', () => stt().refused),
     counter('stt_failed', 'utterances that ended in an error', () => stt().failed),
+    counter('stt_deferred', 'utterances that were kept for later because the platform is away', () => stt().deferred),
+    counter('stt_hedged', 'requests made a second time because their answer was late', () => stt().hedged),
+    counter('stt_hedges_won', 'answers that came to the second request first', () => stt().hedgesWon),
+    gauge('stt_away', '1 while the platform is away', () => Number(speech.transcriber.isAway)),
+    gauge('late_stored', 'utterances on disk that wait for the platform', () => speech.late.storedUtterances),
+    gauge('late_stored_bytes', 'what they take', () => speech.late.storedBytes),
+    counter('late_transcribed', 'stored utterances that were transcribed', () => speech.late.replayed),
+    counter('late_dropped', 'stored utterances that gave way to newer ones', () => speech.late.dropped),
     counter('stt_reconnects', 'connections opened after one was lost', () => stt().reconnects),
     counter('stt_merged', 'utterances that went with an earlier one of their call in one request', () => stt().merged),
     counter('stt_skipped', 'utterances that were not sent because they are no speech', () => stt().skipped),

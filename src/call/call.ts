@@ -107,6 +107,16 @@ export class Call {
     this.#startedWallMs = services.clock.wallMs();
   }
 
+  /** In wall time. */
+  get startedMs(): number {
+    return this.#startedWallMs;
+  }
+
+  /** Whether the gateway itself can speak on it now. */
+  get canSpeak(): boolean {
+    return this.#speaker !== undefined && this.#endReason === undefined;
+  }
+
   /** Announces the call, answers it and starts to listen. A leg that can not be answered ends the call. */
   async start(): Promise<void> {
     const { events, clock } = this.#services;

@@ -29,7 +29,8 @@ export interface ListenerOptions {
 
 /**
  * The ear of one call: capture → voice activity → utterances → transcriber → events. Every `speech.ended` it emits is
- * followed by exactly one `transcript.final` or one `error` that names it, in order, also after the call has ended.
+ * followed by exactly one `transcript.final` or one `error` that names it, in order, also after the call has ended; what
+ * was kept while the platform is away is told by whoever keeps it.
  */
 export class Listener {
   readonly #callId: string;
@@ -149,8 +150,9 @@ export class Listener {
     timeline.record(turn, 'endpointing', decidedAtMs - voicedMs);
     const pcm = this.#utterance.end(endSample);
     const isSent = isSpeech && isAudible(pcm, sampleRate);
+    const callId = this.#callId;
     const transcript: Promise<Transcript> = isSent
-      ? transcriber.submit({ id, callId: this.#callId, pcm, sampleRate, startMs, endMs, decidedAtMs })
+      ? transcriber.submit({ id, callId, pcm, sampleRate, startMs, endMs, decidedAtMs, voicedAtMs: voicedMs })
       : Promise.resolve(transcriber.skip({ id, startMs, endMs }));
     const tell = transcript.then(
       ({ text, parts, sttQueueMs, sttMs }) => {
@@ -173,7 +175,10 @@ export class Listener {
       },
       (thrown: unknown) => () => {
         const { code, message, retryable } = asSttError(thrown);
-        events.emit('error', this.#callId, { code, message, retryable, utteranceId: id });
+        // Whoever keeps it answers for it, later.
+        if (code !== 'ERR_STT_DEFERRED') {
+          events.emit('error', this.#callId, { code, message, retryable, utteranceId: id });
+        }
         timeline.finish(turn);
       },
     );

@@ -61,6 +61,12 @@ const table = {
     httpStatus: 429,
     sipStatus: 503,
   },
+  ERR_NOT_ADMITTED: {
+    meaning: 'The quota could not serve one call more; only with GATEWAY_ADMISSION.',
+    retryable: true,
+    httpStatus: 429,
+    sipStatus: 503,
+  },
   ERR_TOO_MANY_READERS: { meaning: 'Too many event sockets are open already.', retryable: true, httpStatus: 429 },
   ERR_TOO_MANY_SESSIONS: {
     meaning: 'Too many agent sessions were issued within a minute, are valid or are connected.',
@@ -129,6 +135,14 @@ const table = {
   ERR_STT_BACKLOG: {
     meaning: 'Too many utterances wait for the platform; the oldest of the call was given up.',
     retryable: true,
+  },
+  ERR_STT_DEFERRED: {
+    meaning: 'The utterance was stored instead, and its transcript comes later; never told in an event.',
+    retryable: false,
+  },
+  ERR_STT_STORE_FULL: {
+    meaning: 'A stored utterance had to give way to newer ones before the platform was back.',
+    retryable: false,
   },
   ERR_TTS_TORN: { meaning: 'The audio of a reply ended before its end.', retryable: true },
   ERR_TTS_EMPTY: { meaning: 'The platform answered a text with no audio.', retryable: true },

@@ -135,8 +135,7 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
     parse: flag,
     needed: '`true` or `false`',
     preset: 'false',
-    about: 'Ask a second socket when an answer is late.',
-    pending: 'warn',
+    about: 'Ask a second socket when an answer is later than 99 of 100, and take the first.',
   },
   hamsaTtsTransport: {
     parse: oneOf('http', 'socket'),
@@ -238,14 +237,12 @@ export const SETTINGS: { readonly [N in SettingName]: SettingDefinition<Settings
     parse: flag,
     needed: '`on` or `off`',
     preset: 'off',
-    about: 'Refuse calls that the quota can not serve.',
-    pending: 'warn',
+    about: 'Refuse calls that the quota can not serve: 503 with Retry-After, before they are answered.',
   },
   gatewayFallbackPrompt: {
     parse: text,
     needed: 'a text',
-    about: 'Said to callers while the platform is away.',
-    pending: 'warn',
+    about: 'Said to callers, once each, while the platform is away. Fetched at the start and kept below GATEWAY_DATA.',
   },
   gatewayResumeAfterFalseAlarm: {
     parse: flag,

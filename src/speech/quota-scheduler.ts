@@ -33,7 +33,7 @@ export interface QuotaSource {
 }
 
 export interface QuotaPressure {
-  /** Utterances, texts and connections that wait for the quota. */
+  /** Utterances, texts and connections of callers that wait for the quota. */
   readonly waiting: number;
   /** How long the one that waits longest has waited. */
   readonly waitMs: number;
@@ -101,6 +101,8 @@ export class QuotaScheduler {
     for (const lane of [this.#counted, this.#uncounted]) {
       for (const { ask } of lane.asks) {
         const rank = ask.rank();
+        // Nobody is on the line for it.
+        if (rank?.priority === 'batch') continue;
         waiting += rank ? (rank.waiting ?? 1) : 0;
         waitMs = Math.max(waitMs, nowMs - (rank?.sinceMs ?? nowMs));
       }

@@ -36,8 +36,11 @@ export interface SocketPoolOptions<Connection extends PoolConnection> {
   readonly random?: () => number;
   /** A socket may have become available, or its turn to be opened has come. */
   readonly onReady: () => void;
-  /** A connection could not be opened, or was closed for `error`. */
-  readonly onError: (error: Error) => void;
+  /**
+   * A connection could not be opened, or was closed for `error`. `attemptedAtMs`: when it was begun, if it never
+   * carried a request to its answer.
+   */
+  readonly onError: (error: Error, attemptedAtMs: number | undefined) => void;
 }
 
 /** One connection and whether it carries a request. */
@@ -45,6 +48,7 @@ export interface PooledSocket<Connection extends PoolConnection = SttConnection>
   readonly connection: Connection;
   /** What opening it cost. */
   readonly slot: RequestSlot;
+  readonly attemptedAtMs: number;
   busy: boolean;
   /** Whether it ever carried a request to its answer. */
   served: boolean;
@@ -160,7 +164,8 @@ export class SocketPool<Connection extends PoolConnection = SttConnection> {
   }
 
   async #connect(slot: RequestSlot): Promise<void> {
-    const { connect, onReady, onError } = this.#options;
+    const { connect, clock, onReady, onError } = this.#options;
+    const attemptedAtMs = clock.nowMs();
     this.#connecting = true;
     let socket: PooledSocket<Connection> | undefined;
     let headers: Parameters<RequestSlot['answered']>[0];
@@ -179,12 +184,12 @@ export class SocketPool<Connection extends PoolConnection = SttConnection> {
       );
       slot.answered(headers);
       if (this.#closed) connection.close();
-      else if (connection.usable) socket = this.#add(connection, slot);
+      else if (connection.usable) socket = this.#add(connection, slot, attemptedAtMs);
       else isClosing = !isGone;
     } catch (thrown) {
       slot.failed(thrown);
       this.#holdBack();
-      onError(toError(thrown));
+      onError(toError(thrown), attemptedAtMs);
     } finally {
       this.#connecting = false;
     }
@@ -192,8 +197,8 @@ export class SocketPool<Connection extends PoolConnection = SttConnection> {
     if (!this.#closed && !isClosing) onReady();
   }
 
-  #add(connection: Connection, slot: RequestSlot): PooledSocket<Connection> {
-    const socket = { connection, slot, busy: false, served: false };
+  #add(connection: Connection, slot: RequestSlot, attemptedAtMs: number): PooledSocket<Connection> {
+    const socket = { connection, slot, attemptedAtMs, busy: false, served: false };
     this.#sockets.add(socket);
     if (this.#lost > 0) {
       this.#lost--;
@@ -210,7 +215,7 @@ export class SocketPool<Connection extends PoolConnection = SttConnection> {
     if (!socket?.served) this.#holdBack();
     // Over the rate, some servers accept a connection and refuse it in its first message.
     if (error && socket && !socket.busy && !socket.served) socket.slot.failed(error);
-    if (error) this.#options.onError(error);
+    if (error) this.#options.onError(error, socket?.served ? undefined : socket?.attemptedAtMs);
     this.#options.onReady();
   }
 

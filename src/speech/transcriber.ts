@@ -3,10 +3,15 @@ import { GatewayError, toError } from '../core/errors.ts';
 import { type AccountGuard, isAccountError } from '../platform/account-guard.ts';
 import { PlatformError } from '../platform/platform-errors.ts';
 import type { RequestSlot } from '../platform/request-slot.ts';
-import { CallOrder, type Ticket } from './call-order.ts';
-import { type QuotaPriority, type QuotaRank, QuotaScheduler } from './quota-scheduler.ts';
+import { Hedge } from './hedge.ts';
+import { type KeepUtterance, type OpenUtterance, OpenUtterances } from './open-utterances.ts';
+import { isOutage, OutageBreaker } from './outage-breaker.ts';
+import { type QuotaRank, QuotaScheduler } from './quota-scheduler.ts';
 import { type PooledSocket, SocketPool, type SttConnect } from './socket-pool.ts';
-import { joinAudio, type QueuedUtterance, UtteranceQueue } from './utterance-queue.ts';
+import { type Transcript, type TranscriptPart, toPart, type Utterance } from './utterance.ts';
+import { joinAudio } from './utterance-queue.ts';
+
+export type { Transcript, TranscriptPart, Utterance } from './utterance.ts';
 
 export interface TranscriberOptions {
   readonly connect: SttConnect;
@@ -26,41 +31,17 @@ export interface TranscriberOptions {
   readonly timeoutMs?: number;
   /** From `submit` until an utterance that still waits is given up. Default 120 s: a quota of a minute can pass twice. */
   readonly deadlineMs?: number;
+  /** Asks a second connection where an answer is later than nearly all of late, and takes the first. Default false. */
+  readonly hedge?: boolean;
+  /**
+   * Asked about each utterance that would end in an error. One that is kept ends in `ERR_STT_DEFERRED`, and whoever
+   * keeps it answers for it. With it, nobody waits for a platform that is away: callers' utterances end at once.
+   */
+  readonly keep?: KeepUtterance;
+  /** The platform went away, or is back. */
+  readonly onOutage?: (isAway: boolean) => void;
   /** [0, 1), for jitter. Default `Math.random`. */
   readonly random?: () => number;
-}
-
-export interface Utterance {
-  readonly id: string;
-  readonly callId: string;
-  /** Owned by the transcriber from now on. */
-  readonly pcm: Int16Array;
-  readonly sampleRate: number;
-  /** Where it lies in its call; handed back with the transcript. */
-  readonly startMs: number;
-  readonly endMs: number;
-  /** When the end of speech was decided, on the monotonic clock. */
-  readonly decidedAtMs: number;
-  /** Default `turn`: somebody waits for the answer. */
-  readonly priority?: QuotaPriority;
-}
-
-/** One utterance of a transcript. */
-export interface TranscriptPart {
-  readonly id: string;
-  readonly startMs: number;
-  readonly endMs: number;
-}
-
-export interface Transcript {
-  /** Empty when there were no words. */
-  readonly text: string;
-  /** The utterances that were one request, in order: all of them have this transcript. */
-  readonly parts: readonly TranscriptPart[];
-  /** Decided → request on the wire. */
-  readonly sttQueueMs: number;
-  /** Request on the wire → transcript; a request that was lost and made again is part of it. */
-  readonly sttMs: number;
 }
 
 export interface TranscriberStatistics {
@@ -76,23 +57,24 @@ export interface TranscriberStatistics {
   readonly skipped: number;
   /** Utterances that ended in an error. */
   readonly failed: number;
+  /** Utterances that were kept for later instead. */
+  readonly deferred: number;
+  /** Requests that were made a second time because the answer was late, and how many of those came first. */
+  readonly hedged: number;
+  readonly hedgesWon: number;
   readonly inFlight: number;
   readonly queued: number;
   readonly sockets: number;
 }
 
-interface Job extends Utterance, QueuedUtterance {
-  readonly priority: QuotaPriority;
-  readonly ticket: Ticket;
-  readonly deadlineMs: number;
-  readonly timer: Timer;
-  /** Let through a closed guard, to find out whether the account is mended. */
-  readonly isProbe: boolean;
-  readonly resolve: (transcript: Transcript) => void;
-  readonly reject: (error: GatewayError) => void;
-  wireAtMs: number | undefined;
-  retried: boolean;
-  settled: boolean;
+/** Some utterances as one request, on one connection or, when it is late, on two. */
+interface SttRequest {
+  readonly utterances: readonly OpenUtterance[];
+  readonly frame: Buffer;
+  /** Connections that work on it. */
+  pending: number;
+  /** Whether its utterances have their answer, or go on without it. */
+  isOver: boolean;
 }
 
 /**
@@ -111,12 +93,10 @@ export class Transcriber {
   readonly #options: TranscriberOptions;
   readonly #scheduler: QuotaScheduler;
   readonly #pool: SocketPool;
-  readonly #order = new CallOrder();
-  readonly #waiting = new UtteranceQueue<Job>();
-  readonly #inFlight = new Set<Job>();
-  readonly #onIdle = new Set<() => void>();
+  readonly #open: OpenUtterances;
+  readonly #outage: OutageBreaker;
+  readonly #hedge: Hedge | undefined;
   #closed = false;
-  #numbers = 0;
   #leases = 0;
   /** Takes back the wish for a slot for the next request. */
   #cancelAsk: (() => void) | undefined;
@@ -127,12 +107,19 @@ export class Transcriber {
   #refused = 0;
   #merged = 0;
   #skipped = 0;
-  #failed = 0;
 
   constructor(options: TranscriberOptions) {
-    const { connect, clock, maxSockets = 2, random } = options;
+    const { connect, clock, maxSockets = 2, maxQueued = 256, maxQueuedPerCall = 16, random, keep } = options;
     this.#options = options;
     this.#scheduler = options.scheduler ?? QuotaScheduler.unlimited(clock);
+    this.#open = new OpenUtterances({ clock, maxQueued, maxQueuedPerCall, keep });
+    this.#outage = new OutageBreaker({
+      clock,
+      random,
+      onChange: (isAway) => this.#onOutage(isAway),
+      onProbe: () => this.#pump(),
+    });
+    this.#hedge = options.hedge ? new Hedge(clock, this.#scheduler) : undefined;
     this.#pool = new SocketPool({
       connect,
       clock,
@@ -141,7 +128,7 @@ export class Transcriber {
       maxSockets,
       ...(random ? { random } : {}),
       onReady: () => this.#pump(),
-      onError: (error) => this.#onConnectionError(error),
+      onError: (error, attemptedAtMs) => this.#onConnectionError(error, attemptedAtMs),
     });
   }
 
@@ -153,16 +140,24 @@ export class Transcriber {
       refused: this.#refused,
       merged: this.#merged,
       skipped: this.#skipped,
-      failed: this.#failed,
-      inFlight: this.#inFlight.size,
-      queued: this.#waiting.size,
+      failed: this.#open.failed,
+      deferred: this.#open.deferred,
+      hedged: this.#hedge?.asked ?? 0,
+      hedgesWon: this.#hedge?.won ?? 0,
+      inFlight: this.#open.inFlight,
+      queued: this.#open.waiting,
       sockets: this.#pool.size,
     };
   }
 
   /** Whether the platform can not be reached: the last attempts brought nothing, and no connection is open. */
   get degraded(): boolean {
-    return this.#pool.failures > 0 && this.#pool.size === 0;
+    return this.isAway || (this.#pool.failures > 0 && this.#pool.size === 0);
+  }
+
+  /** Whether the platform is away: so many attempts in a row brought nothing that only single ones are made. */
+  get isAway(): boolean {
+    return this.#outage.isOpen;
   }
 
   /**
@@ -186,34 +181,22 @@ export class Transcriber {
    *
    * @throws GatewayError `ERR_STT_FAILED` - it could not be transcribed; `cause` says why.
    * @throws GatewayError `ERR_STT_BACKLOG` - newer utterances of the call needed its place.
+   * @throws GatewayError `ERR_STT_DEFERRED` - it was kept, and its answer comes another way; `cause` says why.
    * @throws GatewayError `ERR_PLATFORM_AUTH` or `ERR_PLATFORM_WALLET` - nothing can be transcribed until that is mended.
    * @throws GatewayError `ERR_ABORTED` - the call was abandoned; `ERR_SHUTTING_DOWN` - the transcriber is closed.
    */
   submit(utterance: Utterance): Promise<Transcript> {
-    if (this.#closed) return Promise.reject(shuttingDown());
+    if (this.#closed) return Promise.reject(this.#open.failureOf(utterance, shuttingDown()));
     const { clock, guard, deadlineMs = 120_000 } = this.#options;
-    const nowMs = clock.nowMs();
     const isProbe = guard.refusal !== undefined;
-    return new Promise((resolve, reject) => {
-      const job: Job = {
-        priority: 'turn',
-        ...utterance,
-        number: this.#numbers++,
-        ticket: this.#order.enter(utterance.callId),
-        deadlineMs: nowMs + deadlineMs,
-        timer: clock.after(deadlineMs, () => this.#giveUp(job)),
-        isProbe,
-        resolve,
-        reject,
-        wireAtMs: undefined,
-        retried: false,
-        settled: false,
-      };
-      const refusal = guard.admit(nowMs);
-      if (refusal) this.#reject(job, refusal);
-      else if (this.#makeRoom(job)) this.#waiting.add(job);
-      this.#pump();
-    });
+    const begin = (opened: OpenUtterance): void => {
+      const refusal = guard.admit(clock.nowMs()) ?? this.#refuseToWait(opened);
+      if (refusal) this.#open.reject(opened, refusal);
+      else this.#open.enqueue(opened);
+    };
+    const transcript = this.#open.open(utterance, { isProbe, deadlineMs }, begin, (late) => this.#giveUp(late));
+    this.#pump();
+    return transcript;
   }
 
   /** The transcript of an utterance that is no speech: there are no words in it to ask for. */
@@ -224,22 +207,24 @@ export class Transcriber {
 
   /** Gives up what a call has submitted, when nobody wants it any more. A hangup alone is no reason. */
   abandon(callId: string): void {
-    const abandoned = [...this.#waiting.all, ...this.#inFlight].filter((job) => job.callId === callId);
-    for (const job of abandoned) this.#reject(job, new GatewayError('ERR_ABORTED', 'the call was abandoned'));
+    for (const utterance of this.#open.all) {
+      if (utterance.callId !== callId) continue;
+      this.#open.reject(utterance, new GatewayError('ERR_ABORTED', 'the call was abandoned'));
+    }
   }
 
-  /** Takes nothing new, waits until all is answered, at most `deadlineMs`, and closes. */
+  /** Takes nothing new, waits until all that somebody waits for is answered, at most `deadlineMs`, and closes. */
   async drain(deadlineMs: number): Promise<void> {
     this.#closed = true;
-    if (this.#waiting.size + this.#inFlight.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = this.#options.clock.after(deadlineMs, resolve);
-        this.#onIdle.add(() => {
-          timer.cancel();
-          resolve();
-        });
-      });
+    for (const utterance of this.#open.allWaiting) {
+      if (utterance.priority === 'batch') this.#open.reject(utterance, shuttingDown());
     }
+    let timer: Timer | undefined;
+    const timeUp = new Promise<void>((resolve) => {
+      timer = this.#options.clock.after(deadlineMs, resolve);
+    });
+    await Promise.race([this.#open.whenEmpty(), timeUp]);
+    timer?.cancel();
     this.close();
   }
 
@@ -247,23 +232,33 @@ export class Transcriber {
   close(): void {
     this.#closed = true;
     this.#cancelAsking();
-    for (const job of [...this.#waiting.all, ...this.#inFlight]) this.#reject(job, shuttingDown());
+    this.#outage.close();
+    for (const utterance of this.#open.all) this.#open.reject(utterance, shuttingDown());
+    this.#hedge?.close();
     this.#pool.close();
   }
 
   #pump(): void {
-    const { guard } = this.#options;
-    const { refusal } = guard;
+    if (this.#closed && this.#open.waiting === 0) return;
+    const { refusal } = this.#options.guard;
     if (refusal) {
-      for (const job of this.#waiting.all) if (!job.isProbe) this.#reject(job, refusal);
+      for (const waiting of this.#open.allWaiting) if (!waiting.isProbe) this.#open.reject(waiting, refusal);
     }
-    const isWaiting = this.#waiting.size > 0;
-    const canSend = isWaiting && this.#pool.hasIdle;
-    if (canSend) this.#cancelAsk ??= this.#ask();
+    const isWaiting = this.#open.waiting > 0;
+    const hasIdle = this.#pool.hasIdle;
+    if (isWaiting && hasIdle && this.#outage.mayTry(this.#open.inFlight)) this.#cancelAsk ??= this.#ask();
     else this.#cancelAsking();
-    const isWarm = this.#leases === 0 || this.#pool.size > 0 || refusal !== undefined;
-    if ((isWaiting && !canSend) || !isWarm) this.#pool.openAnother();
+    const isShort = isWaiting && !hasIdle && !(this.isAway && this.#pool.size > 0);
+    const warm = this.#leases > 0 && refusal === undefined ? (this.#hedge && !this.isAway ? 2 : 1) : 0;
+    if (isShort || this.#pool.size < warm) this.#pool.openAnother();
     else this.#pool.openNoMore();
+  }
+
+  /** Why a caller's utterance is not to wait for a platform that is away. */
+  #refuseToWait({ priority }: OpenUtterance): GatewayError | undefined {
+    if (!this.#options.keep || !this.isAway || priority === 'batch') return undefined;
+    if (this.#open.waiting === 0 && this.#pool.hasIdle && this.#outage.mayTry(this.#open.inFlight)) return undefined;
+    return away(this.#obstacle);
   }
 
   #ask(): () => void {
@@ -272,9 +267,9 @@ export class Transcriber {
       rank: () => this.#rank(),
       granted: (slot, waited) => {
         this.#cancelAsk = undefined;
-        const socket = this.#pool.take();
-        const jobs = socket ? this.#waiting.take(waited) : [];
-        if (socket && jobs.length > 0) void this.#transcribe(jobs, socket, slot);
+        const socket = this.#outage.mayTry(this.#open.inFlight) ? this.#pool.take() : undefined;
+        const utterances = socket ? this.#open.take(waited) : [];
+        if (socket && utterances.length > 0) this.#begin(utterances, socket, slot);
         else slot.cancelled();
         this.#pump();
       },
@@ -287,134 +282,141 @@ export class Transcriber {
   }
 
   #rank(): QuotaRank | undefined {
-    const { first, size } = this.#waiting;
-    return first && { priority: first.priority, sinceMs: first.decidedAtMs, waiting: size };
+    const { first, waiting } = this.#open;
+    return first && { priority: first.priority, sinceMs: first.decidedAtMs, waiting };
   }
 
-  async #transcribe(jobs: readonly Job[], socket: PooledSocket, slot: RequestSlot): Promise<void> {
-    const { clock, guard, encode, timeoutMs = 30_000 } = this.#options;
-    for (const job of jobs) this.#inFlight.add(job);
-    let sentAtMs: number | undefined;
-    let served = false;
+  #begin(utterances: readonly OpenUtterance[], socket: PooledSocket, slot: RequestSlot): void {
+    let frame: Buffer;
     try {
-      const frame = encode(joinAudio(jobs), jobs[0]!.sampleRate);
-      sentAtMs = clock.nowMs();
-      for (const job of jobs) job.wireAtMs ??= sentAtMs;
-      this.#requests++;
-      this.#merged += jobs.length - 1;
-      slot.sent();
-      const text = await socket.connection.transcribe(frame, { timeoutMs });
-      served = true;
+      frame = this.#options.encode(joinAudio(utterances), utterances[0]!.sampleRate);
+    } catch (thrown) {
+      slot.cancelled();
+      for (const utterance of utterances) this.#fail(utterance, toError(thrown));
+      this.#open.land(utterances);
+      this.#pool.release(socket, false);
+      return;
+    }
+    const sentAtMs = this.#options.clock.nowMs();
+    for (const utterance of utterances) utterance.wireAtMs ??= sentAtMs;
+    this.#merged += utterances.length - 1;
+    const request: SttRequest = { utterances, frame, pending: 0, isOver: false };
+    void this.#send(request, socket, slot);
+    this.#hedge?.watch(
+      request,
+      () => this.#pool.take(),
+      (other, otherSlot) => void this.#send(request, other, otherSlot),
+    );
+  }
+
+  async #send(request: SttRequest, socket: PooledSocket, slot: RequestSlot): Promise<void> {
+    const { clock, guard, timeoutMs = 30_000 } = this.#options;
+    const sentAtMs = clock.nowMs();
+    let isAnswered = false;
+    this.#requests++;
+    request.pending++;
+    slot.sent();
+    try {
+      const text = await socket.connection.transcribe(request.frame, { timeoutMs });
+      isAnswered = true;
       slot.answered();
       guard.succeeded(sentAtMs);
-      this.#resolve(jobs, text);
+      this.#outage.succeeded();
+      this.#hedge?.answered(request, sentAtMs);
+      if (!request.isOver) this.#open.resolve(request.utterances, text);
     } catch (thrown) {
       const error = toError(thrown);
-      if (sentAtMs === undefined) slot.cancelled();
-      else slot.failed(error);
+      slot.failed(error);
       this.#countRefusal(error);
-      for (const job of jobs) this.#onFailed(job, error);
+      this.#outage.failed('request', error, sentAtMs);
+      if (request.pending === 1 && !request.isOver) for (const lost of request.utterances) this.#onLost(lost, error);
     } finally {
-      for (const job of jobs) this.#inFlight.delete(job);
-      this.#pool.release(socket, served);
-      this.#tellIdle();
+      request.pending--;
+      if (!request.isOver && (isAnswered || request.pending === 0)) {
+        request.isOver = true;
+        this.#open.land(request.utterances);
+      }
+      this.#hedge?.ended(request);
+      this.#pool.release(socket, isAnswered);
       this.#pump();
     }
   }
 
-  #onFailed(job: Job, error: Error): void {
-    const { clock, guard } = this.#options;
+  #onLost(utterance: OpenUtterance, error: Error): void {
+    const { clock, guard, keep } = this.#options;
     const nowMs = clock.nowMs();
-    if (job.settled) return;
+    if (!this.#open.isOpen(utterance)) return;
     const isRate = (error as Partial<GatewayError>).code === 'ERR_PLATFORM_RATE';
-    const mayRetry = error instanceof GatewayError && error.retryable && nowMs < job.deadlineMs;
+    const mayRetry = error instanceof GatewayError && error.retryable && nowMs < utterance.deadlineMs;
     if (isAccountError(error)) {
       guard.failed(error, nowMs);
-      this.#reject(job, error);
+      this.#open.reject(utterance, error);
     } else if (mayRetry && isRate) {
       this.#obstacle = error;
       // Waiting for the quota is the gateway's queue, not the platform's work.
-      job.wireAtMs = undefined;
-      this.#waiting.add(job);
-    } else if (mayRetry && !job.retried) {
-      job.retried = true;
+      utterance.wireAtMs = undefined;
+      this.#open.requeue(utterance);
+    } else if (this.isAway && isOutage(error) && keep && utterance.priority !== 'batch') {
+      this.#open.reject(utterance, away(error));
+    } else if (mayRetry && (!utterance.retried || (this.isAway && isOutage(error)))) {
+      this.#obstacle = error;
+      utterance.retried = true;
       this.#retries++;
-      this.#waiting.add(job);
+      this.#open.requeue(utterance);
     } else {
-      this.#fail(job, error);
+      this.#fail(utterance, error);
     }
   }
 
-  #onConnectionError(error: Error): void {
+  #onConnectionError(error: Error, attemptedAtMs: number | undefined): void {
+    const { clock, guard } = this.#options;
+    const nowMs = clock.nowMs();
     this.#obstacle = error;
     this.#countRefusal(error);
-    this.#options.guard.failed(error, this.#options.clock.nowMs());
+    guard.failed(error, nowMs);
+    if (attemptedAtMs !== undefined) {
+      this.#outage.failed('connection', error, attemptedAtMs);
+      // What was lost with a platform that can not be reached was lost by it: that counts as no try.
+      if (isOutage(error)) for (const waiting of this.#open.allWaiting) waiting.retried = false;
+    }
     if (!(error instanceof GatewayError) || error.retryable) return;
     // What no further attempt can mend is told now, not when the utterances have waited in vain.
-    for (const job of this.#waiting.all) {
-      if (isAccountError(error)) this.#reject(job, error);
-      else this.#fail(job, error);
+    for (const waiting of this.#open.allWaiting) {
+      if (isAccountError(error)) this.#open.reject(waiting, error);
+      else this.#fail(waiting, error);
     }
+  }
+
+  #onOutage(isAway: boolean): void {
+    const { keep, onOutage } = this.#options;
+    for (const waiting of keep && isAway ? this.#open.allWaiting : []) {
+      if (waiting.priority !== 'batch') this.#open.reject(waiting, away(this.#obstacle));
+    }
+    onOutage?.(isAway);
   }
 
   #countRefusal(error: Error): void {
     if (error instanceof PlatformError && (!error.retryable || error.code === 'ERR_PLATFORM_RATE')) this.#refused++;
   }
 
-  /** Gives up the call's own oldest for a newer one where there is no room. @returns whether there is room now. */
-  #makeRoom(job: Job): boolean {
-    const { maxQueued = 256, maxQueuedPerCall = 16 } = this.#options;
-    const ofCall = this.#waiting.ofCall(job.callId);
-    if (ofCall.length < maxQueuedPerCall && this.#waiting.size < maxQueued) return true;
-    const oldest = ofCall[0] ?? job;
-    this.#reject(oldest, new GatewayError('ERR_STT_BACKLOG', `${this.#waiting.size} utterances wait already`));
-    return oldest !== job;
+  #giveUp(utterance: OpenUtterance): void {
+    if (this.#open.isInFlight(utterance)) return;
+    this.#fail(
+      utterance,
+      this.#obstacle ?? new GatewayError('ERR_QUOTA_WAIT', 'no slot of the quota was free in time'),
+    );
   }
 
-  #giveUp(job: Job): void {
-    if (!this.#inFlight.has(job))
-      this.#fail(job, this.#obstacle ?? new Error('no connection or no slot of the quota was free in time'));
+  #fail(utterance: OpenUtterance, cause: Error): void {
+    const error = new GatewayError('ERR_STT_FAILED', { found: `no transcript: ${cause.message}`, cause });
+    this.#open.reject(utterance, error);
   }
+}
 
-  #fail(job: Job, cause: Error): void {
-    this.#reject(job, new GatewayError('ERR_STT_FAILED', { found: `no transcript: ${cause.message}`, cause }));
-  }
-
-  #resolve(jobs: readonly Job[], text: string): void {
-    const parts = jobs.map(toPart);
-    const nowMs = this.#options.clock.nowMs();
-    for (const job of jobs) {
-      const { wireAtMs = nowMs, decidedAtMs } = job;
-      const transcript = { text, parts, sttQueueMs: wireAtMs - decidedAtMs, sttMs: nowMs - wireAtMs };
-      this.#settle(job, () => job.resolve(transcript));
-    }
-  }
-
-  #reject(job: Job, error: GatewayError): void {
-    if (!job.settled) this.#failed++;
-    this.#settle(job, () => job.reject(error));
-  }
-
-  #settle(job: Job, deliver: () => void): void {
-    if (job.settled) return;
-    job.settled = true;
-    job.timer.cancel();
-    this.#waiting.remove(job);
-    this.#order.leave(job.ticket, deliver);
-    this.#tellIdle();
-  }
-
-  #tellIdle(): void {
-    if (this.#waiting.size + this.#inFlight.size > 0) return;
-    for (const tell of this.#onIdle) tell();
-    this.#onIdle.clear();
-  }
+function away(cause: Error | undefined): GatewayError {
+  return new GatewayError('ERR_PLATFORM_CIRCUIT', { found: 'the platform is away', ...(cause ? { cause } : {}) });
 }
 
 function shuttingDown(): GatewayError {
   return new GatewayError('ERR_SHUTTING_DOWN', 'the transcriber takes no more utterances');
-}
-
-function toPart({ id, startMs, endMs }: TranscriptPart): TranscriptPart {
-  return { id, startMs, endMs };
 }

@@ -83,6 +83,11 @@ export class EmbeddedStore implements Store {
     return entry !== undefined && entry.expiresAtMs > this.#clock.wallMs() ? entry.value : undefined;
   }
 
+  /** The keys of all texts, sorted; one whose time is over may be among them. */
+  keys(): Promise<string[]> {
+    return this.#guarded(async () => (await this.#db.keys({ gte: 'v:', lt: 'v;' }).all()).map((key) => key.slice(2)));
+  }
+
   async put(key: string, value: string, ttlMs: number): Promise<void> {
     checkEntry(key, value, ttlMs, this.#maxValueCharacters);
     const expiresAtMs = Math.ceil(this.#clock.wallMs() + ttlMs);

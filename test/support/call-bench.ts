@@ -19,8 +19,10 @@ export interface CallBench {
 export async function withGateway(
   env: Readonly<Record<string, string>>,
   use: (bench: CallBench) => Promise<void>,
+  prepare: (platform: ScriptedPlatform) => void = () => {},
 ): Promise<void> {
   const platform = await ScriptedPlatform.start();
+  prepare(platform);
   const gateway = await serveGateway({ HAMSA_API_KEY: KEY, HAMSA_BASE_URL: platform.baseUrl, ...env });
   try {
     await use({ platform, gateway });

@@ -103,14 +103,18 @@ export class ScriptedPlatform {
     this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
   }
 
-  static async start(): Promise<ScriptedPlatform> {
+  static async start(port = 0): Promise<ScriptedPlatform> {
     const platform = new ScriptedPlatform();
-    await new Promise<void>((resolve) => platform.#server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => platform.#server.listen(port, '127.0.0.1', resolve));
     return platform;
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
   get baseUrl(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   get realtimeUrl(): string {

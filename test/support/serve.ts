@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { WebSocket } from 'ws';
 import type { EventType, GatewayEvent } from '../../src/core/events.ts';
@@ -23,6 +26,7 @@ export interface ServedGateway {
 /** `hamsa-gateway serve` as its users run it: a child process of the built program, followed over its event socket. */
 export async function serveGateway(env: Readonly<Record<string, string>>): Promise<ServedGateway> {
   const cli = new URL('../../dist/cli.js', import.meta.url).pathname;
+  const data = mkdtempSync(join(tmpdir(), 'served-gateway-'));
   const child = spawn(process.execPath, [cli, 'serve'], {
     env: {
       PATH: process.env['PATH'],
@@ -30,6 +34,7 @@ export async function serveGateway(env: Readonly<Record<string, string>>): Promi
       GATEWAY_SIP: '127.0.0.1:0/udp',
       GATEWAY_RTP_PORTS: '0',
       GATEWAY_LOG_LEVEL: 'debug',
+      GATEWAY_DATA: data,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -87,6 +92,7 @@ export async function serveGateway(env: Readonly<Record<string, string>>): Promi
       const [code] = await exited;
       socket.terminate();
       lines.close();
+      rmSync(data, { recursive: true });
       return { code, tookMs: performance.now() - startedMs };
     },
   };

@@ -1,6 +1,6 @@
 import type { HostPort } from '../../core/addresses.ts';
 import type { Clock } from '../../core/clock.ts';
-import { toError } from '../../core/errors.ts';
+import { type GatewayError, toError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { MediaTransport } from '../../rtp/transport.ts';
 import type { SipCounters } from '../../sip/counters.ts';
@@ -21,6 +21,8 @@ export interface SipIngressOptions {
   readonly transport: MediaTransport;
   readonly mediaTimeoutMs: number;
   readonly maxCalls: number;
+  /** Why a new call is not to be answered; undefined: it is. */
+  readonly refusal?: (() => GatewayError | undefined) | undefined;
   readonly onLeg: (leg: Leg) => void;
 }
 
@@ -78,14 +80,14 @@ export class SipIngress {
   }
 
   async #receive(call: IncomingCall): Promise<void> {
-    const { clock, transport, mediaTimeoutMs, logger, onLeg } = this.#options;
+    const { clock, transport, mediaTimeoutMs, logger, refusal, onLeg } = this.#options;
     try {
       const localAddress = await this.#routed.learn(call.source.address);
       const onGone = (goodbye: Promise<void>): void => {
         this.#goodbyes.add(goodbye);
         void goodbye.finally(() => this.#goodbyes.delete(goodbye));
       };
-      onLeg(new SipLeg({ call, clock, transport, localAddress, mediaTimeoutMs, onGone }));
+      onLeg(new SipLeg({ call, clock, transport, localAddress, mediaTimeoutMs, refusal, onGone }));
     } catch (thrown) {
       logger.error({ error: toError(thrown) }, 'a call could not be taken');
       call.reject(500);

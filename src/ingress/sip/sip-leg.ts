@@ -12,6 +12,7 @@ import { makeOffer, negotiate, readAnswer } from '../../sip/offer-answer.ts';
 import type { SessionDescription } from '../../sip/sdp.ts';
 import type { RemoteAudio } from '../../sip/sdp-audio.ts';
 import { SdpOrigin } from '../../sip/sdp-origin.ts';
+import { AdmissionError } from '../../speech/admission.ts';
 import { Capture } from '../capture.ts';
 import type { Leg, LegFormat, LegHandlers, LegMedia, LegPlayout } from '../leg.ts';
 
@@ -21,6 +22,8 @@ const CAPTURE_MS = 3_500;
 /** RFC 3551 table 4. Both are understood whatever was agreed on: some callers send the other one. */
 const STATIC_PCMU = 0;
 const STATIC_PCMA = 8;
+/** After a refusal that does not know when there will be room. */
+const RETRY_AFTER_MS = 10_000;
 
 export interface SipLegOptions {
   readonly call: IncomingCall;
@@ -29,6 +32,8 @@ export interface SipLegOptions {
   /** Our address as the peer reaches it. */
   readonly localAddress: string;
   readonly mediaTimeoutMs: number;
+  /** Why the call is not to be answered; undefined: it is. */
+  readonly refusal?: (() => GatewayError | undefined) | undefined;
   /** Told once when the leg is gone; `goodbye` settles when the peer has answered our BYE. */
   readonly onGone: (goodbye: Promise<void>) => void;
 }
@@ -70,8 +75,10 @@ export class SipLeg implements Leg {
       if (answer) this.#renegotiate(readAnswer(answer));
     };
     call.onInfoDigit = (digit, durationMs) => this.#handlers?.onDtmf(digit, durationMs);
-    call.ring();
     try {
+      const refusal = this.#options.refusal?.();
+      if (refusal) throw refusal;
+      call.ring();
       this.#port = await this.#options.transport.open();
       return await this.#accept(this.#port);
     } catch (thrown) {
@@ -195,7 +202,9 @@ export class SipLeg implements Leg {
     if (this.#ended) return;
     this.#ended = true;
     const status = (thrown instanceof GatewayError && ERRORS[thrown.code].sipStatus) || 500;
-    const waiting = this.#call.reject(status, undefined, status === 503 ? { 'Retry-After': '10' } : {});
+    const retryAfterMs = thrown instanceof AdmissionError ? thrown.retryAfterMs : RETRY_AFTER_MS;
+    const retryAfter = { 'Retry-After': String(Math.ceil(retryAfterMs / 1000)) };
+    const waiting = this.#call.reject(status, undefined, status === 503 ? retryAfter : {});
     this.#port?.close();
     this.#capture?.close();
     this.#options.onGone(waiting ? Promise.resolve() : this.#call.bye());
