@@ -10,7 +10,7 @@ const server = createServer();
 const sockets = new WebSocketServer({ server, maxPayload: 16 * 1_048_576 });
 sockets.on('connection', (socket) => {
   socket.on('message', (data) => {
-    const { payload } = JSON.parse(data.toString());
+    const { payload } = JSON.parse(Buffer.concat([data].flat()).toString());
     const value = Buffer.from(payload.audioBase64, 'base64').readInt16LE(WAV_HEADER_BYTES + 80);
     setTimeout(() => socket.send(`heard ${value}`), 20);
   });
