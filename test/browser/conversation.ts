@@ -5,8 +5,8 @@ import type { SdkPage, TalkOptions } from './sdk-page.ts';
 const [STATEMENT, QUESTION, TOOL_ANSWER] = [SENTENCES[4]!, SENTENCES[2]!, SENTENCES[5]!];
 const SILENT_RMS = 0.001;
 const LOUD_RMS = 0.02;
-/** From the message to silence: the page's audio thread has at most a few blocks of 8 ms, the meter looks every 20 ms. */
-const SILENCED_WITHIN_MS = 150;
+/** From the message to silence. A busy machine's page takes its time; more than a second of the answer would be left. */
+const SILENCED_WITHIN_MS = 400;
 
 /** A statement, and over the agent's answer to it a question that calls a tool of the page. */
 export function microphone(): Int16Array {
