@@ -29,6 +29,8 @@ export async function serve(args: readonly string[]): Promise<number> {
           port: settings.hamsaLocalPort,
           apiKey: settings.hamsaApiKey ?? LOCAL_KEY,
           log: logger.child({ part: 'local-platform' }),
+          apiQuota: settings.hamsaApiQuota,
+          allowPrivateUrls: settings.gatewayAllowPrivateUrls,
         })
       : undefined;
   const gateway = new Gateway(local ? againstLocal(settings, local) : settings, { logger });

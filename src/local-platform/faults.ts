@@ -147,6 +147,15 @@ function schemaOf<Name extends string, Fields extends z.ZodRawShape>(
 }
 
 const MAX_FAULTS = 1000;
+const OF_JSON_BODIES: readonly Fault['fault'][] = ['shape', 'torn', 'drip'];
+
+interface FaultyRoute {
+  readonly method: string;
+  /** With `{id}` where the id goes. */
+  readonly path: string;
+  readonly answer: unknown;
+}
+
 const FaultsBody = z.strictObject({ faults: z.array(FaultSchema).min(1).max(MAX_FAULTS) });
 
 /** Reads the body of `POST /__control/faults`. @throws ApiError 400. */
@@ -183,9 +192,13 @@ export class FaultQueue {
     return fault;
   }
 
-  /** The fault that a request suffers whatever it is about. `template` has `{id}` where `path` has the id. */
-  takeHttp(method: string, template: string, path: string): Fault | undefined {
+  /**
+   * The fault that a request suffers whatever it is about, `path` being the real one. Audio has places of its own for
+   * what happens to its body.
+   */
+  takeHttp({ method, path: template, answer }: FaultyRoute, path: string): Fault | undefined {
     return this.take('http', (fault) => {
+      if (answer === 'audio' && OF_JSON_BODIES.includes(fault.fault)) return false;
       if (fault.method !== undefined && fault.method !== method) return false;
       if (fault.path === undefined || fault.path === template || fault.path === path) return true;
       return fault.path.endsWith('*') && path.startsWith(fault.path.slice(0, -1));

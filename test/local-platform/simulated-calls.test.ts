@@ -61,7 +61,13 @@ const eventsOf = (receiver: Receiver): Event[] =>
 /** An agent that tells the receiver what happens, and a call of it that has ended. */
 async function callWithEvents({ platform, receiver, clock }: World, agent: object = {}): Promise<string> {
   const webhookAuth = { authKey: 'bearer', authSecret: 'Bearer hook-secret' };
-  const made = { name: 'Support', webhookUrl: `${receiver.url}/webhook`, webhookAuth, greeting: 'Hello!', ...agent };
+  const made = {
+    name: 'Support',
+    webhookUrl: `${receiver.url}/webhook`,
+    webhookAuth,
+    greeting: 'Hello {{application_id}}!',
+    ...agent,
+  };
   const { id } = await create(platform, '/v2/voice-agents', made);
   const params = { application_id: '12345' };
   const call = await create(platform, '/v1/voice-agents/call', { voiceAgentId: id, toNumber: '+966500000000', params });
@@ -101,6 +107,7 @@ test('a call tells its webhook all five events with the guide’s payload', asyn
     [executed?.['toolName'], executed?.['success'], executed?.['result']],
     ['order', true, { order: 'shipped' }],
   );
+  assert.equal(events[2]!.data?.data?.['transcription'], [{ Agent: 'Hello 12345!' }]);
   const { data, timestamp, projectId, agentId, agentName, ...rest } = events.at(-1)!;
   assert.equal(rest, { eventType: 'call.ended', callId });
   assert.is(agentName, 'Support');

@@ -34,7 +34,7 @@ async function answer(
 ): Promise<unknown> {
   const signal = goneSignal(reply);
   const path = request.url.split('?', 1)[0]!;
-  const fault = faults.takeHttp(route.method, route.path, path);
+  const fault = faults.takeHttp(route, path);
   if (await answerWithFault(fault, reply, clock, signal)) return reply;
   const { id = '' } = request.params as { id?: string };
   const answered = await route.handle({

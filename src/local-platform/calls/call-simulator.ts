@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
 import type { OutboundClient } from '../../core/outbound-client.ts';
+import { fillIn } from '../agent/reply.ts';
 import { ApiError } from '../api-error.ts';
 import type { PlatformLog } from '../platform-log.ts';
 import type { Voice } from '../engines/engine.ts';
@@ -33,8 +34,10 @@ export interface CallRequest {
 
 const RINGING_MS = 500;
 const PAUSE_MS = 100;
-/** While nobody listens a turn takes as long as it would to be read out fast. */
-const MS_PER_CHARACTER = 25;
+/** How long a turn takes while nobody listens: as long as to say it, so that there is time to join a call. */
+const MS_PER_CHARACTER = 65;
+/** Campaigns, which call many, talk faster. */
+const CAMPAIGN_MS_PER_CHARACTER = 25;
 const MAX_TURN_MS = 6_000;
 const MAX_TOOLS = 16;
 
@@ -97,7 +100,7 @@ export class CallSimulator {
       return;
     }
     conversations.answer(id);
-    await this.#say(id, 'Agent', agent.greeting?.trim() || GREETING);
+    await this.#say(id, 'Agent', fillIn(agent.greeting?.trim() || GREETING, conversations.get(id).params));
     await this.#say(id, 'User', user);
     await this.#callTools(id, agent);
     await this.#say(id, 'Agent', GOODBYE);
@@ -120,7 +123,9 @@ export class CallSimulator {
               return undefined;
             },
           );
-    const silentMs = Math.min(MAX_TURN_MS, text.length * MS_PER_CHARACTER);
+    const { campaignId } = state.conversations.get(id);
+    const msPerCharacter = campaignId === null ? MS_PER_CHARACTER : CAMPAIGN_MS_PER_CHARACTER;
+    const silentMs = Math.min(MAX_TURN_MS, text.length * msPerCharacter);
     const turnMs = pcm === undefined ? silentMs : (audio?.say(speaker, pcm) ?? 0) - clock.nowMs();
     await wait(clock, turnMs + PAUSE_MS, stopping);
   }

@@ -49,7 +49,7 @@ export class JobRunner {
   /** Starts a job. @throws ApiError 503 - too many wait. */
   start(type: JobType, request: Params): Job {
     if (this.#waiting >= MAX_WAITING_JOBS) throw new ApiError(503, 'Too many jobs wait');
-    const { state, stopping } = this.#options;
+    const { state, log, stopping } = this.#options;
     const made = state.make({
       type,
       status: 'PENDING' as const,
@@ -60,7 +60,12 @@ export class JobRunner {
     });
     const job = state.jobs.put({ ...made, jobId: made.id });
     this.#waiting++;
-    void this.#queue.run(() => this.#run(job.id), stopping).catch((thrown: unknown) => this.#fail(job.id, thrown));
+    void this.#queue
+      .run(() => this.#run(job.id), stopping)
+      .catch((thrown: unknown) => this.#fail(job.id, thrown))
+      .catch((thrown: unknown) =>
+        log.error({ error: toError(thrown).message }, 'the end of a job could not be stored'),
+      );
     return job;
   }
 

@@ -4,7 +4,8 @@ import { type Fields, idField, name, pageOf, pageQuery, requireText, webAddress 
 import { type Route, route } from '../api/route.ts';
 import type { PlatformContext } from '../context.ts';
 
-const MAX_TEXT_CHARACTERS = 100_000;
+/** Twenty minutes of speech. */
+const MAX_TEXT_CHARACTERS = 20_000;
 
 const words = z.string().trim().min(1).max(MAX_TEXT_CHARACTERS);
 const transcribe: z.ZodType<Fields> = z.looseObject({

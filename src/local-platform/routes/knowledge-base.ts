@@ -11,10 +11,11 @@ const fields = {
   content: z.string().exactOptional(),
   url: webAddress.exactOptional(),
   urls: z.array(webAddress).max(10_000).exactOptional(),
+  isActive: z.boolean().exactOptional(),
 };
 const type = z.enum(['TEXT', 'FILE', 'URL']);
 
-type Settings = Fields & Partial<Pick<KnowledgeItem, 'name' | 'content' | 'url' | 'urls'>>;
+type Settings = Fields & Partial<Pick<KnowledgeItem, 'name' | 'content' | 'url' | 'urls' | 'isActive'>>;
 const create: z.ZodType<Settings & Pick<KnowledgeItem, 'type'>> = z.looseObject({ type, ...fields });
 const update: z.ZodType<Settings> = z.looseObject({ type: type.exactOptional(), ...fields });
 const addUrl: z.ZodType<Pick<Settings, 'url' | 'urls'>> = z.looseObject({ url: fields.url, urls: fields.urls });

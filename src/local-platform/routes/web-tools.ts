@@ -14,10 +14,11 @@ const fields = {
   url: webAddress.exactOptional(),
   method: method.exactOptional(),
   headers: z.array(header).max(100).exactOptional(),
+  isActive: z.boolean().exactOptional(),
   parameters: z.unknown().exactOptional(),
 };
 
-type Settings = Fields & Partial<Pick<WebTool, 'description' | 'url' | 'method' | 'headers'>>;
+type Settings = Fields & Partial<Pick<WebTool, 'description' | 'url' | 'method' | 'headers' | 'isActive'>>;
 export const createTool: z.ZodType<Settings & { name: string }> = z.looseObject({ name, ...fields });
 export const updateTool: z.ZodType<Settings> = z.looseObject({ name: name.exactOptional(), ...fields });
 const test: z.ZodType<Settings & { params?: Fields | undefined }> = z.looseObject({
