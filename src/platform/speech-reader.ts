@@ -9,6 +9,7 @@ const MAX_BODY_BYTES = 19_200_000;
 
 export interface SpeechReaderOptions {
   readonly decoder: SpeechDecoder;
+  readonly clock: Clock;
   readonly watch: SpeechWatch;
   /** Longest wait for the next piece of audio while it is wanted. */
   readonly stallTimeoutMs: number;
@@ -21,19 +22,29 @@ export interface SpeechReaderOptions {
  * @throws GatewayError `ERR_TTS_EMPTY`, `ERR_TTS_TORN`, `ERR_ABORTED`, or `ERR_PLATFORM_*` before any audio.
  */
 export async function readSpeech(body: AsyncIterable<Uint8Array>, options: SpeechReaderOptions): Promise<SpeechStream> {
-  const chunks = decodeChunks(body, options);
+  const { decoder, clock } = options;
+  let firstByteAtMs: number | undefined;
+  const onBytes = (): void => {
+    firstByteAtMs ??= clock.nowMs();
+  };
+  const chunks = decodeChunks(body, options, onBytes);
   const first = await chunks.next();
-  const { sampleRate } = options.decoder;
-  return { sampleRate, [Symbol.asyncIterator]: () => concatenate(first.value ?? new Int16Array(0), chunks) };
+  return {
+    sampleRate: decoder.sampleRate,
+    firstByteAtMs: firstByteAtMs ?? clock.nowMs(),
+    [Symbol.asyncIterator]: () => concatenate(first.value ?? new Int16Array(0), chunks),
+  };
 }
 
 async function* decodeChunks(
   body: AsyncIterable<Uint8Array>,
   { decoder, watch, stallTimeoutMs }: SpeechReaderOptions,
+  onBytes: () => void,
 ): AsyncGenerator<Int16Array, undefined> {
   let bytes = 0;
   try {
     for await (const chunk of body) {
+      onBytes();
       bytes += chunk.length;
       if (bytes > MAX_BODY_BYTES) {
         throw new PlatformError('ERR_PLATFORM_PROTOCOL', `the platform answered more than ${MAX_BODY_BYTES} bytes`);

@@ -27,6 +27,8 @@ export interface SpeechRequest {
  */
 export interface SpeechStream extends AsyncIterable<Int16Array> {
   readonly sampleRate: number;
+  /** When its first byte came, on the monotonic clock. Absent where it did not have to come. */
+  readonly firstByteAtMs?: number;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { registerSecret } from '../core/secrets.ts';
 import type { AccountGuard } from './account-guard.ts';
-import { errorFromAnswer, errorFromNetwork } from './platform-errors.ts';
+import { errorFromAnswer, errorFromNetwork, PlatformError } from './platform-errors.ts';
 import type { RequestSlot } from './request-slot.ts';
 import { SpeechDecoder } from './speech-decoder.ts';
 import { readSpeech, SpeechWatch } from './speech-reader.ts';
@@ -28,6 +28,8 @@ export interface TtsStreamOptions {
 
 type Body = Dispatcher.ResponseData['body'];
 
+/** Kinds of audio that would be heard as noise if they were taken for bare samples. */
+const COMPRESSED = /^audio\/(?:x-)?(?:mpeg|mp[34]|aac|ogg|opus|webm|flac)\b|^video\//i;
 const MAX_REFUSAL_BYTES = 65_536;
 /** Requests at once; the quota allows 100 a minute. */
 const MAX_CONNECTIONS = 64;
@@ -74,7 +76,7 @@ export class TtsStreamClient {
     try {
       slot?.sent();
       const body = await this.#post(request, watch.signal, slot);
-      const stream = await readSpeech(untilFree(body), { decoder, watch, stallTimeoutMs });
+      const stream = await readSpeech(untilFree(body), { decoder, clock, watch, stallTimeoutMs });
       guard.succeeded(madeAtMs);
       return stream;
     } catch (thrown) {
@@ -102,10 +104,13 @@ export class TtsStreamClient {
       body: JSON.stringify(speechPayload(request)),
       signal,
     });
-    const isText = /json|^text\//i.test(String(headers['content-type'] ?? ''));
+    const contentType = String(headers['content-type'] ?? '');
+    const isText = /json|^text\//i.test(contentType);
     if (statusCode >= 200 && statusCode < 300 && !isText) {
       slot?.answered(headers);
-      return body;
+      if (!COMPRESSED.test(contentType)) return body;
+      body.once('error', () => {}).destroy();
+      throw new PlatformError('ERR_PLATFORM_PROTOCOL', `the platform answered ${contentType.slice(0, 40)}`);
     }
     throw errorFromAnswer({ status: statusCode, headers, body: await readText(body) }, clock.wallMs());
   }

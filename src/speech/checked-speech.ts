@@ -5,8 +5,8 @@ import { minimumDurationMs } from './speech-duration.ts';
 
 /** How much is held back at most. What is cut later is told when it ends. */
 const MAX_HELD_MS = 300;
-/** For how long at most: the end of a reply that the platform cuts follows its audio at once. */
-const HOLD_MS = 15;
+/** For how long at most from the first byte: the end of a reply that the platform cuts follows its audio at once. */
+const HOLD_MS = 6;
 /** Less is not played in any case, so holding it back costs nothing. */
 const MIN_RELEASED_MS = 40;
 
@@ -18,6 +18,7 @@ type Result = IteratorResult<Int16Array, unknown>;
  */
 export class CheckedSpeech implements SpeechStream {
   readonly sampleRate: number;
+  readonly #firstByteAtMs: number | undefined;
   readonly #chunks: AsyncIterator<Int16Array, unknown>;
   readonly #neededMs: number;
   readonly #onShort: () => void;
@@ -29,6 +30,7 @@ export class CheckedSpeech implements SpeechStream {
   /** `onShort` is told once when the speech turns out to be too short. */
   constructor(speech: SpeechStream, text: string, onShort: () => void) {
     this.sampleRate = speech.sampleRate;
+    this.#firstByteAtMs = speech.firstByteAtMs;
     this.#chunks = speech[Symbol.asyncIterator]();
     this.#neededMs = minimumDurationMs(text);
     this.#onShort = onShort;
@@ -41,14 +43,19 @@ export class CheckedSpeech implements SpeechStream {
    */
   async hold(clock: Clock): Promise<void> {
     const enoughMs = Math.min(this.#neededMs, MAX_HELD_MS);
+    const nowMs = clock.nowMs();
+    const untilMs = (this.#firstByteAtMs ?? nowMs) + HOLD_MS;
     let timer: Timer | undefined;
     const late = new Promise<'late'>((resolve) => {
-      timer = clock.after(HOLD_MS, () => resolve('late'));
+      // After the turn of the event loop in which its end may be read.
+      timer = clock.after(untilMs - nowMs, () => setImmediate(resolve, 'late'));
     });
     try {
       while (this.#durationMs < enoughMs) {
+        const mayBePlayed = this.#durationMs >= MIN_RELEASED_MS;
+        if (mayBePlayed && clock.nowMs() >= untilMs) return;
         const next = this.#ask();
-        const result = await (this.#durationMs < MIN_RELEASED_MS ? next : Promise.race([next, late]));
+        const result = await (mayBePlayed ? Promise.race([next, late]) : next);
         if (result === 'late') return;
         const pcm = this.#take(result);
         if (pcm) this.#held.push(pcm);

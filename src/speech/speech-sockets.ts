@@ -142,7 +142,7 @@ export class SpeechSockets {
     watch.signal.addEventListener('abort', onAbort, { once: true });
     if (watch.signal.aborted) onAbort();
     watch.expect('the first audio', firstAudioTimeoutMs);
-    return readSpeech(speech, { decoder, watch, stallTimeoutMs });
+    return readSpeech(speech, { decoder, clock, watch, stallTimeoutMs });
   }
 
   #ask(socket: Socket, request: SpeechRequest): SocketSpeech {

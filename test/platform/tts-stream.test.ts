@@ -235,6 +235,13 @@ test('a page under status 200 and audio of another kind are a broken protocol', 
   assert.is(((await rejection(client.openSpeech(REQUEST))) as GatewayError).code, 'ERR_PLATFORM_PROTOCOL');
 });
 
+test('compressed audio is refused, not played as noise', async ({ platform, client }) => {
+  platform.onTts = ({ response }) => response.writeHead(200, { 'content-type': 'audio/mpeg' }).end(bytes);
+  const error = (await rejection(client.openSpeech(REQUEST))) as GatewayError;
+  assert.is(error.code, 'ERR_PLATFORM_PROTOCOL');
+  assert.match(error.message, 'audio/mpeg');
+});
+
 test('a body without end is torn at the bound', async ({ platform, client }) => {
   const chunk = Buffer.alloc(1_048_576, 1);
   platform.onTts = ({ response }) => {

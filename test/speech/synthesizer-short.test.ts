@@ -71,7 +71,7 @@ test('so is a cut reply whose end comes a little later than its audio', async (w
   const cut = await source.request(1);
   cut.give(audio(100));
   await setImmediate();
-  clock.advance(14);
+  clock.advance(5);
   await setImmediate();
   cut.end();
   await pass(clock);
@@ -140,13 +140,13 @@ test('speech is released with the chunk that makes it long enough, without any w
   await hearing;
 });
 
-test('speech that comes slowly is released after 15 ms, whatever has come', async (world) => {
+test('speech that comes slowly is released after 6 ms, whatever has come', async (world) => {
   const { source, clock } = world;
   const hearing = world.hear();
   const speech = await source.request(1);
   speech.give(audio(60));
   await setImmediate();
-  clock.advance(15);
+  clock.advance(6);
   await setImmediate();
   assert.is(world.heard, 60);
   assert.is(clock.timers, 0);
@@ -161,7 +161,7 @@ test('an end that comes too early after all is an error, never a short sentence 
   const speech = await source.request(1);
   speech.give(audio(60));
   await setImmediate();
-  clock.advance(15);
+  clock.advance(6);
   await setImmediate();
   speech.give(audio(60));
   speech.end();
