@@ -116,7 +116,7 @@ export class Capture implements BatchStream {
     const overlap = this.ring.headSample - position;
     if (overlap >= pcm.length) return;
     this.ring.write(overlap > 0 ? pcm.subarray(overlap) : pcm);
-    this.#noteArrival(arrivalMs);
+    this.#noteArrival();
     this.#measure();
     if (!this.#isShared) this.#batch.run();
   }
@@ -138,7 +138,7 @@ export class Capture implements BatchStream {
     // Nobody may be told of frames between the claim and the decoding.
     this.#batch.makeRoom(2 + length / this.#frameSamples);
     this.#batch.decode(this.#lane, law, offset, head % ring.capacitySamples, ring.claim(length));
-    this.#noteArrival(packet.arrivalMs);
+    this.#noteArrival();
     this.#measure();
   }
 
@@ -178,9 +178,9 @@ export class Capture implements BatchStream {
     return Math.max(0, this.#toSamples(arrivalMs - this.#startMs) - lengthSamples) - timestamp;
   }
 
-  /** The newest sample arrived at `arrivalMs`. */
-  #noteArrival(arrivalMs: number): void {
-    const offsetMs = arrivalMs - (this.ring.headSample * 1000) / this.sampleRate;
+  /** The newest sample came with the newest packet. */
+  #noteArrival(): void {
+    const offsetMs = this.#lastArrivalMs - (this.ring.headSample * 1000) / this.sampleRate;
     this.#offsetMs = Math.min(offsetMs, this.#offsetMs + Math.max(0, offsetMs - this.#offsetMs) * CREEP);
   }
 

@@ -1,3 +1,5 @@
+import type { TimedPacket } from './packet.ts';
+
 /**
  * The interarrival jitter of one source: the smoothed change of the transit time (RFC 3550 section 6.4.1, A.8).
  * Timestamps and the estimate are in ticks of `clockRate`.
@@ -18,8 +20,8 @@ export class InterarrivalJitter {
     this.#lastArrivalTicks = Number.NaN;
   }
 
-  /** Takes a packet in order of arrival; `arrivalMs` is monotonic. */
-  update(timestamp: number, arrivalMs: number): void {
+  /** Takes a packet in order of arrival. */
+  update({ timestamp, arrivalMs }: TimedPacket): void {
     const arrivalTicks = arrivalMs * this.#ticksPerMs;
     if (!Number.isNaN(this.#lastArrivalTicks)) {
       const difference = arrivalTicks - this.#lastArrivalTicks - ((timestamp - this.#lastTimestamp) | 0);

@@ -1,3 +1,5 @@
+import type { TimedPacket } from './packet.ts';
+
 /** A timestamp that runs further ahead of the arrival time than this has jumped. */
 const MAX_UNEXPLAINED_MS = 3000;
 /** Steps up to this length are taken for the duration of a packet. */
@@ -35,12 +37,12 @@ export class MediaTimeline {
 
   /**
    * Where a packet lies on the axis, in ticks: 0 for the first, strictly greater than for the packet before; exact up to
-   * 2^53. `timestamp` is of 32 bits, signed or not.
+   * 2^53.
    *
    * The axis breaks when the timestamp goes back, stands still or leaps ahead by seconds that the arrival time does
    * not explain. It then goes on by the time that has passed, and by no less than the packet before lasted.
    */
-  advance(timestamp: number, arrivalMs: number): number {
+  advance({ timestamp, arrivalMs }: TimedPacket): number {
     const delta = (timestamp - this.#lastTimestamp) | 0;
     const elapsedTicks = Math.round((arrivalMs - this.#lastArrivalMs) * this.#ticksPerMs);
     const leap = delta - Math.max(0, elapsedTicks) > MAX_UNEXPLAINED_MS * this.#ticksPerMs;

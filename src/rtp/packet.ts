@@ -52,6 +52,9 @@ export interface AudioPacket {
   arrivalMs: number;
 }
 
+/** What clocks look at: a timestamp of 32 bits, signed or not, and the monotonic time of arrival. */
+export type TimedPacket = Readonly<Pick<AudioPacket, 'timestamp' | 'arrivalMs'>>;
+
 const NO_BYTES = new Uint8Array(0);
 
 export function createAudioPacket(): AudioPacket {

@@ -216,7 +216,7 @@ export class RtpReceiver implements ReportedSource {
     // Signed, since only differences matter from here on: V8 keeps an unsigned number of 32 bits as an object.
     packet.timestamp = this.#header.timestamp | 0;
     packet.arrivalMs = datagram.arrivalMs;
-    this.jitter.update(packet.timestamp, packet.arrivalMs);
+    this.jitter.update(packet);
     this.#insert(sequenceNumber, packet);
   }
 
@@ -269,14 +269,14 @@ export class RtpReceiver implements ReportedSource {
     if (followsHeld) {
       this.counters.unverified -= 1;
       this.sequence.update(held.sequenceNumber);
-      this.jitter.update(held.packet.timestamp, held.packet.arrivalMs);
+      this.jitter.update(held.packet);
       this.#insert(held.sequenceNumber, held.packet);
     }
     this.sequence.update(sequenceNumber);
   }
 
   #deliver(packet: AudioPacket): void {
-    packet.timestamp = this.#timeline.advance(packet.timestamp, packet.arrivalMs);
+    packet.timestamp = this.#timeline.advance(packet);
     if (this.#timeline.broken) {
       this.counters.discontinuities += 1;
       this.#events.onDiscontinuity?.(this.#breakReason);

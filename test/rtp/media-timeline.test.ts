@@ -9,7 +9,7 @@ function run(rows: readonly (readonly [number, number])[]): [number, boolean][] 
   const timeline = new MediaTimeline(8000);
   let first: number | undefined;
   return rows.map(([timestamp, arrivalMs]) => {
-    const at = timeline.advance(timestamp >>> 0, arrivalMs);
+    const at = timeline.advance({ timestamp: timestamp >>> 0, arrivalMs: arrivalMs });
     first ??= at;
     return [at - first, timeline.broken];
   });
@@ -35,9 +35,12 @@ test('stays exact over many wraps', () => {
   const timeline = new MediaTimeline(8000);
   const step = 2 ** 30;
   const stepMs = step / 8;
-  const first = timeline.advance(5, 0);
+  const first = timeline.advance({ timestamp: 5, arrivalMs: 0 });
   for (let packet = 1; packet <= 1000; packet++) {
-    assert.is(timeline.advance((5 + packet * step) % 2 ** 32, packet * stepMs), first + packet * step);
+    assert.is(
+      timeline.advance({ timestamp: (5 + packet * step) % 2 ** 32, arrivalMs: packet * stepMs }),
+      first + packet * step,
+    );
   }
 });
 
@@ -57,19 +60,19 @@ for (const [name, before, after, expected] of CASES) {
 
 test('a rebase breaks once and is no shorter than the packet before', () => {
   const timeline = new MediaTimeline(8000);
-  const first = timeline.advance(1000, 0);
-  assert.is(timeline.advance(1240, 30), first + 240);
+  const first = timeline.advance({ timestamp: 1000, arrivalMs: 0 });
+  assert.is(timeline.advance({ timestamp: 1240, arrivalMs: 30 }), first + 240);
   timeline.rebase();
-  assert.is(timeline.advance(999_999, 30), first + 480);
+  assert.is(timeline.advance({ timestamp: 999_999, arrivalMs: 30 }), first + 480);
   assert.ok(timeline.broken);
-  assert.is(timeline.advance(1_000_239, 60), first + 720);
+  assert.is(timeline.advance({ timestamp: 1_000_239, arrivalMs: 60 }), first + 720);
   assert.not(timeline.broken);
 });
 
 test('a rebase before the first packet breaks nothing', () => {
   const timeline = new MediaTimeline(8000);
   timeline.rebase();
-  timeline.advance(7, 0);
+  timeline.advance({ timestamp: 7, arrivalMs: 0 });
   assert.not(timeline.broken);
 });
 

@@ -60,8 +60,8 @@ test('two reporters measure the round trip, loss and jitter between them', () =>
   assert.ok(b.receive(first, 0, first.length, 2040.5));
   const atB = sourceOf(1, [1, 2, 4, 5]);
   // Arrivals that miss their timestamps by 16 and 0 ticks in turn: a jitter that grows by a sixteenth of 16.
-  atB.jitter.update(0, 0);
-  atB.jitter.update(160, 22);
+  atB.jitter.update({ timestamp: 0, arrivalMs: 0 });
+  atB.jitter.update({ timestamp: 160, arrivalMs: 22 });
   const answer = report(b, 4000, senderOf(50), atB);
   assert.is(a.roundTripMs, undefined);
   assert.is(a.remote, undefined);
