@@ -22,7 +22,7 @@ test.before.each(async (world) => {
 });
 test.after.each(({ folder }) => rm(folder, { recursive: true, force: true }));
 
-const { pcm, texts, pauses } = await readSpeechFixture(['passport.wav', 'doctor.wav', 'computer.wav'], 16_000, 400);
+const { pcm, texts, pauses } = await readSpeechFixture(['computer.wav', 'car-repair.wav'], 16_000, 400);
 const bytes = Buffer.from(pcm.buffer);
 const durationMs = pcm.length / 16;
 
@@ -75,7 +75,7 @@ for (const transport of ['http', 'socket']) {
       await say(texts.join(''));
       assert.is(bodies.length, 0);
       const marks = gateway.ofType('playback.mark').map(({ heardMs }) => heardMs);
-      assert.is(marks.length, 3, JSON.stringify(marks));
+      assert.is(marks.length, 2, JSON.stringify(marks));
       for (const [index, { startMs, endMs }] of pauses.entries()) {
         const markMs = marks[index]!;
         // A mark is told with the packet in which it lies.
