@@ -97,10 +97,12 @@ export class Speaker {
   speak(text: string, { voice, turn, interruptible = true }: Utterable): string {
     const playbackId = randomUUID();
     const { sampleRate } = this.#capture;
+    // Before the caller has said anything it is no answer, and those who wait for one come first.
+    const priority = turn === undefined && this.#timeline.turns.length === 0 ? 'greeting' : 'turn';
     if (turn) this.#turns.set(playbackId, turn);
     this.#playout.play(
       playbackId,
-      (signal) => this.#services.synthesizer.speak(text, { voice, sampleRate, signal }),
+      (signal) => this.#services.synthesizer.speak(text, { voice, sampleRate, signal, priority }),
       interruptible,
     );
     return playbackId;
