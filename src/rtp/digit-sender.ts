@@ -69,8 +69,8 @@ export class DigitSender implements FrameSender {
   }
 
   /** Drops the frames in the ring, those of digits too; digits that still wait for room stay. */
-  flush(): number {
-    return this.#sender.flush();
+  flush(isContinued?: boolean): number {
+    return this.#sender.flush(isContinued);
   }
 
   setPaused(paused: boolean): void {

@@ -114,7 +114,7 @@ export class NativeFrameSender implements FrameSender {
     return true;
   }
 
-  flush(): number {
+  flush(isContinued = false): number {
     if (this.#closed) return 0;
     const { words } = this.#chunk;
     const claimedWord = this.#word(PORT_MEMORY.claimed);
@@ -125,7 +125,10 @@ export class NativeFrameSender implements FrameSender {
       // The media thread has taken a frame in between: that one leaves.
       first = found;
     }
-    Atomics.store(words, this.#word(PORT_MEMORY.flushedTo), this.#head);
+    // A frame that was to carry the marker of an earlier flush leaves it to the one in its place.
+    const flushedToWord = this.#word(PORT_MEMORY.flushedTo);
+    const isMarkWaiting = ((Atomics.load(words, flushedToWord) - first) | 0) >= 0;
+    if (!isContinued || isMarkWaiting) Atomics.store(words, flushedToWord, this.#head);
     for (let position = first; position !== this.#head; position = (position + 1) | 0) {
       this.#dropped[position & (FRAME_SLOTS - 1)] = 1;
     }

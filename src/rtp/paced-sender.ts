@@ -112,11 +112,13 @@ export class PacedSender implements FrameSender {
     return true;
   }
 
-  flush(): number {
+  flush(isContinued = false): number {
     const dropped = this.queuedFrames;
     this.#taken = this.#written;
-    this.#talkspurt = true;
-    this.#abandonEvent();
+    if (!isContinued) {
+      this.#talkspurt = true;
+      this.#abandonEvent();
+    }
     return dropped;
   }
 

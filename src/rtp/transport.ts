@@ -106,8 +106,13 @@ export interface FrameSender {
    * @returns false when the ring is full; nothing was taken.
    */
   write(payload: Uint8Array, payloadType: number, timestampStep: number, flags: number, tag: number): boolean;
-  /** Drops every frame that has not left. @returns how many were dropped. */
-  flush(): number;
+  /**
+   * Drops every frame that has not left; digits that are sent right now are cut off. `isContinued` promises that the
+   * audio written next goes on where that which has left ends: it needs no marker then, unless silence leaves first.
+   *
+   * @returns how many were dropped.
+   */
+  flush(isContinued?: boolean): number;
   /** Stops or restarts sending (hold); the ring is kept, the timestamp runs on and the next packet has the marker. */
   setPaused(paused: boolean): void;
   /** Changes packetization from the next frame on (a re-INVITE may change codec or ptime). */

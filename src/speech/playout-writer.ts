@@ -119,14 +119,15 @@ export class PlayoutWriter {
 
   /**
    * Empties the ring. What was dropped counts as not written, what the tap has not told yet as heard; frames that it
-   * tells later bear a tag nobody knows any more.
+   * tells later bear a tag nobody knows any more. `isContinued`: what is written next goes on where the audio that has
+   * left ends.
    *
    * @returns whether anything was dropped; then the audio stops short in front of `playbacks[0]`.
    */
-  takeBack(playbacks: readonly Playback[]): boolean {
+  takeBack(playbacks: readonly Playback[], isContinued: boolean): boolean {
     // Without audio of a playback in it, the ring belongs to others.
     const isMine = playbacks.some(({ writtenSample, heardSample, hasTail }) => writtenSample > heardSample || hasTail);
-    let dropped = isMine ? this.#sender.flush() : 0;
+    let dropped = isMine ? this.#sender.flush(isContinued) : 0;
     const stopsShort = dropped > 0;
     for (const playback of playbacks.toReversed()) {
       const isTailDropped = playback.hasTail && dropped > 0;

@@ -182,7 +182,7 @@ export class Playout {
   duck(gain: number): void {
     if (!(gain >= 0 && gain <= 1)) throw new RangeError(`Expected a gain of 0-1 but received ${gain}`);
     if (gain === this.#writer.gain) return;
-    if (this.#writer.owns(this.#queue)) this.#takeBack();
+    if (this.#writer.owns(this.#queue)) this.#takeBack(true);
     this.#advance(this.#sender.lastSentMs);
     this.#writer.setGain(gain, this.#queue[this.#writing]);
     this.#fill();
@@ -193,7 +193,7 @@ export class Playout {
    * in it is taken back and made anew.
    */
   reconfigure(format: PlayoutFormat): void {
-    this.#takeBack();
+    this.#takeBack(false);
     this.#writer.reconfigure(format, this.#queue);
     this.#advance(this.#sender.lastSentMs);
     this.#fill();
@@ -322,7 +322,7 @@ export class Playout {
   /** Audio came while the tail waited to leave, or just after. */
   #replaceTail(playback: Playback): void {
     if (this.#writer.owns(this.#queue)) {
-      this.#takeBack();
+      this.#takeBack(true);
       this.#advance(this.#options.clock.nowMs());
     } else {
       // Digits follow the tail and must not be lost; it is heard.
@@ -343,8 +343,8 @@ export class Playout {
   }
 
   /** Empties the ring, so that writing begins anew where the ear is. @returns whether that cuts audio off. */
-  #takeBack(): boolean {
-    const stopsShort = this.#writer.takeBack(this.#queue);
+  #takeBack(isContinued: boolean): boolean {
+    const stopsShort = this.#writer.takeBack(this.#queue, isContinued);
     this.#writing = 0;
     for (const playback of this.#queue) if (playback.hasTail) this.#noteGap(playback);
     return stopsShort;
@@ -353,7 +353,7 @@ export class Playout {
   /** Empties the ring, and fades out what is heard. */
   #cut(): void {
     const { lastSentMs } = this.#sender;
-    const stopsShort = this.#takeBack();
+    const stopsShort = this.#takeBack(false);
     this.#advance(lastSentMs);
     const first = this.#queue[0];
     if (!stopsShort || !first || first.heardSample === 0 || this.#closed) return;

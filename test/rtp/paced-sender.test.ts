@@ -118,6 +118,26 @@ test('a flush drops what has not left, and the next frame carries the marker', (
   assert.equal(brief(), ['1@0M', '2@1', '5@2M']);
 });
 
+test('audio that goes on after a flush has no marker, unless one was due or silence came in between', () => {
+  const { sender, write, runAt, brief } = createSender();
+  for (const name of [1, 2]) write(name);
+  runAt(0);
+  assert.is(sender.flush(true), 1);
+  write(3);
+  runAt(20);
+  write(4);
+  sender.flush();
+  write(5);
+  sender.flush(true);
+  write(6);
+  runAt(40);
+  sender.flush(true);
+  runAt(60);
+  write(7);
+  runAt(80);
+  assert.equal(brief(), ['1@0M', '3@1', '6@2M', 's@3', '7@4M']);
+});
+
 test('a full ring takes nothing, and goes round', () => {
   const { sender, write, runAt, sent } = createSender();
   for (let name = 0; name < sender.capacityFrames; name++) assert.ok(write(name));

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RtpSession } from '../../src/rtp/session.ts';
@@ -8,6 +10,11 @@ import { fixture, readCaptureFixture } from './captures.ts';
 import { FakeMediaPort } from './fake-media-port.ts';
 
 const test = suite('rtp session fuzz');
+
+/** `FUZZ_PACKETS=10000000` for a long run. */
+const PACKETS = Number(process.env['FUZZ_PACKETS'] ?? 100_000);
+/** What may stay allocated after the first half of a run. */
+const MAX_GROWTH_BYTES = 16 * 2 ** 20;
 
 const SDP = toEndpoint('192.0.2.1', 4000);
 const ELSEWHERE = toEndpoint('203.0.113.3', 4000);
@@ -20,6 +27,15 @@ const ORIGINALS: readonly Uint8Array[] = [
 ]
   .map(({ payload }) => payload)
   .concat(fixture('rtp-csrc-extension-padding.bin'), fixture('rtcp-rr-sdes-bye-with-reason.bin'));
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+function usedBytes(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
 
 /** An original with a few bytes changed, cut or lengthened; half of the changes hit the header. */
 function mutate(random: () => number): Uint8Array {
@@ -35,7 +51,7 @@ function mutate(random: () => number): Uint8Array {
 }
 
 for (const seed of [20260503, 0xdead_beef]) {
-  test(`100,000 mutated packets throw nothing and are all accounted for (seed ${seed})`, () => {
+  test(`${PACKETS.toLocaleString('en')} mutated packets throw nothing, are all accounted for and leave nothing behind (seed ${seed})`, () => {
     const random = seededRandom(seed);
     const clock = new FakeClock();
     const port = new FakeMediaPort(clock);
@@ -64,8 +80,9 @@ for (const seed of [20260503, 0xdead_beef]) {
         onDigit: () => (digits += 1),
       },
     });
-    const packets = 100_000;
-    for (let packet = 0; packet < packets; packet++) {
+    let halfwayBytes = 0;
+    for (let packet = 0; packet < PACKETS; packet++) {
+      if (packet === PACKETS / 2) halfwayBytes = usedBytes();
       const bytes = mutate(random);
       const source = random() < 0.95 ? SDP : ELSEWHERE;
       if (random() < 0.97) port.deliver(bytes, source);
@@ -78,7 +95,9 @@ for (const seed of [20260503, 0xdead_beef]) {
       }
     }
     const s = session.statistics;
-    assert.is(s.malformed + s.fromWrongSource + s.received + s.rtcpReceived + s.rtcpDiscarded, packets);
+    assert.is(s.malformed + s.fromWrongSource + s.received + s.rtcpReceived + s.rtcpDiscarded, PACKETS);
+    const growthBytes = usedBytes() - halfwayBytes;
+    assert.ok(growthBytes < MAX_GROWTH_BYTES, `${growthBytes} bytes more than halfway`);
     const settled =
       s.delivered + s.duplicates + s.late + s.telephoneEvents + s.keepAlives + s.unknownPayloadType + s.unverified;
     assert.is(settled + s.waiting, s.received);
