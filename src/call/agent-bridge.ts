@@ -23,6 +23,8 @@ export interface AgentServices {
   createSession(createPlayer: CreateAgentPlayer): VoiceAgentSession;
 }
 
+/** A phone drops what is in its jitter buffer when it is hung up: the agent's last word. */
+const FAREWELL_MS = 250;
 /** Longest wait for what the platform makes of an ended conversation. */
 const OUTCOME_TIMEOUT_MS = 60_000;
 
@@ -40,7 +42,6 @@ export class AgentBridge implements CallPartner {
   readonly #session: VoiceAgentSession;
   readonly #ear: AgentEar;
   #isOver = false;
-  #hasFailed = false;
 
   constructor(call: Call, media: LegMedia, agentId: string, services: AgentServices) {
     const { clock, events, prebuffer } = services;
@@ -96,7 +97,7 @@ export class AgentBridge implements CallPartner {
   #follow(): void {
     this.#session
       .on('callStarted', ({ jobId }) => this.#logger.info({ jobId }, 'call joined to an agent'))
-      .on('callEnded', () => this.#hangup(this.#hasFailed ? 'error' : 'gateway'))
+      .on('callEnded', (failure) => this.#onSessionEnded(failure))
       .on('error', (error) => this.#onError(error))
       .on('transcriptionReceived', (content) => this.#tell({ type: 'transcription', content }))
       .on('answerReceived', (content) => this.#tell({ type: 'answer', content }))
@@ -111,9 +112,13 @@ export class AgentBridge implements CallPartner {
 
   #onError(error: GatewayError): void {
     const { code, message, retryable } = error;
-    this.#hasFailed = true;
     this.#logger.warn({ error }, 'an agent failed');
     if (!this.#isOver) this.#services.events.emit('error', this.#call.id, { code, message, retryable });
+  }
+
+  #onSessionEnded(failure: GatewayError | undefined): void {
+    if (failure) this.#hangup('error');
+    else this.#services.clock.after(FAREWELL_MS, () => this.#hangup('gateway'));
   }
 
   #hangup(reason: 'gateway' | 'error'): void {

@@ -62,9 +62,11 @@ export class AgentEar {
 
   /** A held caller is not listened to: what arrives is music or nothing. */
   setHeld(isHeld: boolean): void {
+    const nowMs = this.#clock.nowMs();
     this.#isHeld = isHeld;
-    this.#aheadSamples = 0;
-    this.#sentUntilMs = this.#clock.nowMs();
+    this.#sentUntilMs = nowMs;
+    // The capture fills the time in which nothing came up with silence, which the agent is not to sit through now.
+    this.#aheadSamples = ((nowMs - this.#capture.lastArrivalMs) * this.#capture.sampleRate) / 1000;
   }
 
   close(): void {

@@ -100,7 +100,7 @@ export class Playback {
 
   /** Whether it is no use to wait for more before what is there is played. */
   get isComplete(): boolean {
-    return this.hasEnded || this.#pausedSample === this.audio.endSample;
+    return this.hasEnded || (this.unwrittenSamples > 0 && this.#pausedSample === this.audio.endSample);
   }
 
   /** No more comes, although more should: what was heard until now ends softly. */

@@ -42,6 +42,11 @@ test('a live source that pauses is heard to its last sample, and goes on with th
   source.give(PAUSE);
   await run(3);
   assert.equal(told, ['started a', 'mark a 0 125']);
+  await run(10);
+  assert.ok(
+    sender.wire.slice(-10).every((frame) => frame === SILENCE),
+    'a pause is silent',
+  );
   source.give(pcm.subarray(1000));
   source.give(PAUSE);
   await run(10);

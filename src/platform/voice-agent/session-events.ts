@@ -10,8 +10,8 @@ export type AgentState = 'idle' | 'initializing' | 'listening' | 'thinking' | 's
 export interface AgentSessionEvents {
   /** The conversation has begun: the agent can hear and be heard. */
   callStarted: [{ readonly jobId: string }];
-  /** It is over, whoever ended it; once. */
-  callEnded: [];
+  /** It is over, whoever ended it; once. With the failure that ended it, if there was one. */
+  callEnded: [failure?: GatewayError];
   callPaused: [];
   callResumed: [];
   /** A link to the agent is open; also after it was lost. */

@@ -558,12 +558,13 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
     this.#remoteStream?.end();
     this.#localStream?.end();
     this.#setState('idle');
-    if (error && error.code !== 'ERR_ABORTED') {
+    const failures = error && error.code !== 'ERR_ABORTED' ? ([error] as const) : ([] as const);
+    for (const failure of failures) {
       this.#counters.failed++;
-      this.#tell(error);
+      this.#tell(failure);
     }
     if (!hadBegun) return;
-    this.emit('callEnded');
+    this.emit('callEnded', ...failures);
     this.emit('closed');
   }
 
