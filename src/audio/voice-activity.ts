@@ -1,6 +1,7 @@
 import instantiate, { type FvadModule } from '@echogarden/fvad-wasm';
 import { SILENCE_DBOV } from './level.ts';
 import { NoiseFloor } from './noise-floor.ts';
+import { SpeechLevel } from './speech-level.ts';
 import { type SpeechLevels, SpeechPower } from './speech-power.ts';
 
 /** Of the modes 0 … 3: nearly as sensitive as 0, and fooled by much less. */
@@ -53,9 +54,11 @@ export class VoiceActivity {
   readonly #speech: SpeechPower;
   readonly #floor = new NoiseFloor();
   readonly #trebleFloor = new NoiseFloor();
+  readonly #level = new SpeechLevel();
   /** What power and treble power must reach to stand out: at an onset, and to go on. */
   readonly #onset: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
   readonly #hold: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
+  readonly #background: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
   #detector: number;
   #power = 0;
   #isVoice = false;
@@ -118,11 +121,16 @@ export class VoiceActivity {
     this.#power = power;
     const threshold = this.#isVoice ? this.#hold : this.#onset;
     const standsOut = power >= threshold.power || treblePower >= threshold.treblePower;
+    const { least } = this.#level;
+    const isVoiceLevel =
+      (power >= threshold.power && power >= least + this.#background.power) ||
+      (treblePower >= threshold.treblePower && treblePower >= least + this.#background.treblePower);
     // In digital silence nothing changes, although the filter may still ring.
-    const canBeVoice = standsOut && power >= QUIETEST_VOICE_POWER && treblePower > 0;
+    const canBeVoice = isVoiceLevel && power >= QUIETEST_VOICE_POWER && treblePower > 0;
     // What stands out and can not be heard is news to the detector all the same: the breath before a word.
     this.#quietMs = standsOut ? 0 : this.#quietMs + durationMs;
     this.#isVoice = this.#isAsked(durationMs) && this.#soundsLikeSpeech(frame) && canBeVoice;
+    this.#level.add(power, this.#isVoice, durationMs);
     const isFloorNew = this.#floor.add(power, durationMs);
     if (this.#trebleFloor.add(treblePower, durationMs) || isFloorNew) this.#updateThresholds();
     return this.#isVoice;
@@ -137,6 +145,7 @@ export class VoiceActivity {
     this.#speech.reset();
     this.#floor.reset();
     this.#trebleFloor.reset();
+    this.#level.reset();
     this.#power = 0;
     this.#isVoice = false;
     this.#quietMs = 0;
@@ -160,6 +169,8 @@ export class VoiceActivity {
   }
 
   #updateThresholds(): void {
+    this.#background.power = toPower(this.#floor.dbov);
+    this.#background.treblePower = toPower(this.#trebleFloor.dbov);
     this.#onset.power = toPower(this.#floor.dbov + ONSET_MARGIN_DB);
     this.#onset.treblePower = toPower(this.#trebleFloor.dbov + ONSET_MARGIN_DB);
     this.#hold.power = toPower(this.#floor.dbov + HOLD_MARGIN_DB);
