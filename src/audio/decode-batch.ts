@@ -2,7 +2,7 @@ import { markAsUntransferable } from 'node:worker_threads';
 import type { NativeAddon, NativeDecodeBatch } from '../core/addon.ts';
 import { G711, type Law } from './g711.ts';
 import type { RingMemory } from './ring.ts';
-import { SPEECH_FILTER_NUMBERS, type SpeechLevels, measureSpeech, resetSpeechFilter } from './speech-power.ts';
+import { measureSpeech, resetSpeechFilter, SPEECH_FILTER_NUMBERS, type SpeechLevels } from './speech-power.ts';
 
 /** A job is four numbers: kind and lane, offset into the codes, place in the ring, length. */
 const JOB_NUMBERS = 4;

@@ -1,6 +1,6 @@
-/** What is weaker than the voice by more than this is its breath and its room: 26 dB. */
+/** What is more than 26 dB weaker than the voice is its breath and its room; final syllables are stronger. */
 const RANGE = 10 ** (-26 / 10);
-/** The level is that of the loudest 100 ms or so, and fades by 10 dB a second: sentences end quieter than they begin. */
+/** The level is that of the loudest syllable, which fades by 10 dB a second: sentences end quieter than they begin. */
 const ATTACK_MS = 60;
 const FADE_PER_MS = 10 ** (-10 / 10 / 1000);
 /** A voice that was not heard for so long is forgotten: the next may be a far weaker one. */

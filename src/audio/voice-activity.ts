@@ -43,7 +43,7 @@ export interface VoiceActivityOptions {
  * Tells voice from background, frame by frame: WebRTC's detector, which knows what speech sounds like, joined with
  * energy above an adaptive noise floor. The energy rejects what is as steady as no speech is, and ends voice sooner than
  * the detector's own hangover. It is looked at twice, as a whole and in the treble only, so that a weak first consonant
- * counts although a fan or a hum is louder.
+ * counts although a fan or a hum is louder. What follows a voice and is far weaker is its breath, although it stands out.
  *
  * A frame is judged by itself; bridging pauses and padding are the segmenter's work. In a stream's first 100 ms there is
  * no floor yet, and only loud frames are voice.
@@ -58,6 +58,7 @@ export class VoiceActivity {
   /** What power and treble power must reach to stand out: at an onset, and to go on. */
   readonly #onset: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
   readonly #hold: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
+  /** What the floors themselves are as powers: a voice comes on top of them. */
   readonly #background: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
   #detector: number;
   #power = 0;

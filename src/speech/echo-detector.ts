@@ -37,6 +37,8 @@ const SURPRISE = 4;
 const SURPRISE_FRAMES = 15;
 /** After so many pieces that were neither it is a voice. */
 const MAX_PIECES = 5;
+/** 2 ms: within the response of one reflection. */
+const STEADY_LAGS = 8;
 /** A lag that explains more power than a line returns explains nothing. */
 const MAX_LEVEL = 0.25;
 /** After so many frames that are explained a suspicion is over. */
@@ -76,6 +78,8 @@ export class EchoDetector {
   #playedSum = 0;
   #pieceFrames = 0;
   #pieces = 0;
+  /** That explained most of the first piece. */
+  #firstLag = 0;
   #calmFrames = 0;
   #isVoiceFound = false;
 
@@ -94,7 +98,7 @@ export class EchoDetector {
   isCaller(frame: Int16Array, startSample: number, isVoice: boolean): boolean {
     const start = Math.round(startSample / 2);
     this.#heard.write(frame, start);
-    const { loudest, mean } = this.#recentlyPlayed(start);
+    const loudest = this.#loudestOfLate(start);
     if (loudest < SILENCE_POWER) {
       this.#endSuspicion();
       return isVoice;
@@ -119,23 +123,20 @@ export class EchoDetector {
     } else if (++this.#calmFrames > CALM_FRAMES) this.#endSuspicion();
 
     this.#heardSum = RETURN_FORGETTING * this.#heardSum + heard;
-    this.#playedSum = RETURN_FORGETTING * this.#playedSum + mean;
-    if (loudest > LOUD_POWER) this.#loudFrames++;
+    // Only what has had its time to come back tells how much of it does: an echo may be 300 ms late.
+    const returned = this.#played.framePower(start - LONGEST_LAG);
+    this.#playedSum = RETURN_FORGETTING * this.#playedSum + returned;
+    if (returned > LOUD_POWER) this.#loudFrames++;
     if (isExplained && this.#paths.length > 0) this.#learn(start, residual);
     return false;
   }
 
-  #recentlyPlayed(start: number): { loudest: number; mean: number } {
+  #loudestOfLate(start: number): number {
     let loudest = 0;
-    let sum = 0;
-    let frames = 0;
     for (let at = start + FRAME_SAMPLES; at > start - LONGEST_LAG; at -= FRAME_SAMPLES) {
-      const power = this.#played.framePower(at - FRAME_SAMPLES);
-      loudest = Math.max(loudest, power);
-      sum += power;
-      frames++;
+      loudest = Math.max(loudest, this.#played.framePower(at - FRAME_SAMPLES));
     }
-    return { loudest, mean: sum / frames };
+    return loudest;
   }
 
   /** The part of the loudest that was played of late that may come back. */
@@ -198,20 +199,28 @@ export class EchoDetector {
     const pieceStart = start + FRAME_SAMPLES - PIECE_SAMPLES;
     this.#search.add(this.#residual, this.#played, pieceStart);
     const { fit, level, lag } = this.#search;
-    if (fit > ECHO_FIT[step]! && fit * level < MAX_LEVEL) {
+    if (step === 0) this.#firstLag = lag;
+    const isLast = this.#pieces >= MAX_PIECES;
+    // A voice fits best anywhere; one lag all the time is a reflection, however much of it the line has smeared.
+    const isSteady = isLast && Math.abs(lag - this.#firstLag) < STEADY_LAGS && !this.#isKnown(lag);
+    if ((fit > ECHO_FIT[step]! || isSteady) && fit * level < MAX_LEVEL) {
       this.#addPath(lag, pieceStart);
       this.#endSuspicion();
       return false;
     }
     const voiceFit = isSurprise ? SURPRISE_FIT : VOICE_FIT;
-    if (fit < voiceFit[step]! || this.#pieces >= MAX_PIECES) this.#isVoiceFound = true;
+    if (fit < voiceFit[step]! || isLast) this.#isVoiceFound = true;
     return this.#isVoiceFound;
+  }
+
+  #isKnown(lag: number): boolean {
+    return this.#paths.some(({ firstLag }) => lag >= firstLag && lag < firstLag + TAPS);
   }
 
   /** Takes up a reflection at `lag`, next to those that are known already. */
   #addPath(lag: number, pieceStart: number): void {
     this.#misfit = 1;
-    if (this.#paths.some(({ firstLag }) => lag >= firstLag && lag < firstLag + TAPS)) return;
+    if (this.#isKnown(lag)) return;
     let first = EchoPath.firstLagOf(lag);
     for (const { firstLag } of this.#paths) {
       if (first >= firstLag && first < firstLag + TAPS) first = firstLag + TAPS;

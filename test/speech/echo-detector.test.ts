@@ -4,7 +4,8 @@ import { VoiceActivity } from '../../src/audio/voice-activity.ts';
 import { EchoDetector } from '../../src/speech/echo-detector.ts';
 import { EchoReference } from '../../src/speech/echo-reference.ts';
 import { corpus } from '../audio/corpus.ts';
-import { randomTrial, runTrial } from './barge-in-trial.ts';
+import { makeRandom } from '../audio/prng.ts';
+import { atLevel, randomTrial, runTrial } from './barge-in-trial.ts';
 
 const test = suite('echo');
 const { english, arabic } = corpus('echo', 40);
@@ -17,6 +18,16 @@ test('a reply is neither interrupted nor silenced by its own echo, on lines of a
     const { interrupted, falseAlarms } = await runTrial(randomTrial(seed, recordings, undefined, true));
     assert.not(interrupted, `seed ${seed}`);
     assert.ok(falseAlarms <= 1, `seed ${seed}: ${falseAlarms} false alarms`);
+  }
+});
+
+test('the first words of a reply do not interrupt it when their echo comes late and all at once', async () => {
+  for (const [index, recording] of recordings.slice(0, 12).entries()) {
+    const random = makeRandom(index);
+    const echo = { delayMs: 298, returnLossDb: 18, decayMs: 0.2, law: 'ulaw', random } as const;
+    const prompt = atLevel(recording, -17).subarray(0, 20_000);
+    const { interrupted } = await runTrial({ seed: index, prompt, echo, noiseDbov: -72, noiseKind: 'pink' });
+    assert.not(interrupted, recording.name);
   }
 });
 
