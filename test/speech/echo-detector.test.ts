@@ -3,9 +3,10 @@ import * as assert from 'uvu/assert';
 import { VoiceActivity } from '../../src/audio/voice-activity.ts';
 import { EchoDetector } from '../../src/speech/echo-detector.ts';
 import { EchoReference } from '../../src/speech/echo-reference.ts';
+import { background } from '../audio/background.ts';
 import { corpus } from '../audio/corpus.ts';
 import { makeRandom } from '../audio/prng.ts';
-import { atLevel, randomTrial, runTrial } from './barge-in-trial.ts';
+import { atLevel, firstVoicedMs, randomTrial, runTrial } from './barge-in-trial.ts';
 
 const test = suite('echo');
 const { english, arabic } = corpus('echo', 40);
@@ -21,11 +22,15 @@ test('a reply is neither interrupted nor silenced by its own echo, on lines of a
   }
 });
 
-test('the first words of a reply do not interrupt it when their echo comes late and all at once', async () => {
+test('a reply that begins softly is not interrupted by the late echo of its first loud word', async () => {
+  const soft = Int16Array.from(background('white', -45, 2_400, 1));
   for (const [index, recording] of recordings.slice(0, 12).entries()) {
     const random = makeRandom(index);
     const echo = { delayMs: 298, returnLossDb: 18, decayMs: 0.2, law: 'ulaw', random } as const;
-    const prompt = atLevel(recording, -17).subarray(0, 20_000);
+    const words = atLevel(recording, -17);
+    const prompt = new Int16Array(20_000);
+    prompt.set(soft);
+    prompt.set(words.subarray(firstVoicedMs(words) * 8).subarray(0, prompt.length - soft.length), soft.length);
     const { interrupted } = await runTrial({ seed: index, prompt, echo, noiseDbov: -72, noiseKind: 'pink' });
     assert.not(interrupted, recording.name);
   }
