@@ -28,6 +28,7 @@ export class EchoPath {
   readonly #taps = new Float64Array(TAPS);
   readonly #autocorrelation = new Float64Array(TAPS);
   readonly #products = new Float64Array(TAPS);
+  #isSolved = false;
 
   constructor(firstLag: number) {
     this.firstLag = firstLag;
@@ -59,6 +60,9 @@ export class EchoPath {
       this.#autocorrelation[k] = FORGETTING * this.#autocorrelation[k]! + autocorrelation;
       this.#products[k] = FORGETTING * this.#products[k]! + dotProduct(heard, 0, samples, newest - k, heard.length);
     }
+    // Between two frames the line hardly changes, and the solution costs as much as the rest.
+    this.#isSolved = !this.#isSolved;
+    if (!this.#isSolved) return;
     solver.solve(this.#autocorrelation, RIDGE * this.#autocorrelation[0]! + 1, this.#products, solution);
     const gain = dotProduct(solution, 0, solution, 0, TAPS);
     this.gain = Math.min(MAX_GAIN, gain);
