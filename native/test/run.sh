@@ -30,15 +30,20 @@ compile() {
     ${sources[$name]} "test/$name-test.cc" -o "$folder/$name")
 }
 
-# run_all FLAGS [COMMAND...]: every test of `names` compiled with FLAGS and run by COMMAND
+# run_all FLAGS [COMMAND...]: every test of `names` compiled with FLAGS, all at once, and run by COMMAND
 names='g711 base64 speech-power mirrored-memory paced-sender media-transport'
 run_all() {
   local flags=$1
+  local compilers=()
   shift
   for name in $names; do
-    echo "$name ($flags${1:+, $1})"
     # shellcheck disable=SC2086
-    compile "$name" $flags
+    compile "$name" $flags &
+    compilers+=($!)
+  done
+  for compiler in "${compilers[@]}"; do wait "$compiler"; done
+  for name in $names; do
+    echo "$name ($flags${1:+, $1})"
     "$@" "$folder/$name"
   done
 }

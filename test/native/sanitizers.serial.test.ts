@@ -11,9 +11,8 @@ const TIMEOUT_S = 240;
 
 const test = suite("the addon's C++ tests");
 
-/** Mode of the script, what it is, and the programs it takes besides bash. */
+/** Mode of the script, what it is, and the programs it takes besides bash. How the addon is compiled is tested through it. */
 const MODES: readonly [mode: string, sentence: string, ...programs: string[]][] = [
-  ['plain', 'pass as the addon is compiled', 'g++'],
   ['asan', 'pass under the address and undefined-behaviour sanitizers', 'g++'],
   ['tsan', 'pass under the thread sanitizer', 'g++'],
   ['valgrind', 'pass under valgrind', 'g++', 'valgrind'],
