@@ -92,7 +92,7 @@ export async function serveGateway(env: Readonly<Record<string, string>>): Promi
       const [code] = await exited;
       socket.terminate();
       lines.close();
-      rmSync(data, { recursive: true });
+      rmSync(data, { recursive: true, force: true });
       return { code, tookMs: performance.now() - startedMs };
     },
   };
