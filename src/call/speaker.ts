@@ -35,7 +35,8 @@ export class Speaker {
   readonly #playout: Playout;
   readonly #bargeIn: BargeIn;
   /** Of telephone lines; wideband legs come from programs, which cancel their echo themselves. */
-  readonly #echo: EchoDetector | undefined;
+  /** Made when the first reply is heard: a quarter of a megabyte that a call which only listens does without. */
+  #echo: EchoDetector | undefined;
   readonly #echoReference = new EchoReference();
   /** Turns whose answer has not been heard yet, by playback. */
   readonly #turns = new Map<string, Turn>();
@@ -45,7 +46,6 @@ export class Speaker {
     this.#services = services;
     this.#timeline = options.timeline;
     this.#capture = media.capture;
-    this.#echo = media.capture.sampleRate === 8000 ? new EchoDetector() : undefined;
     const { events } = services;
     this.#playout = new Playout({
       sender: media.sender,
@@ -68,7 +68,9 @@ export class Speaker {
       onFailed: (playbackId, heardMs, error) => this.#fail(playbackId, heardMs, error),
       onUnderrun: () => services.speaking.underruns++,
       onPlayed: (pcm, timestamp, sentAtMs) => {
-        this.#echo?.play(pcm, this.#echoReference.place(timestamp, this.#capture.sampleAt(sentAtMs)));
+        if (media.capture.sampleRate !== 8000) return;
+        this.#echo ??= new EchoDetector();
+        this.#echo.play(pcm, this.#echoReference.place(timestamp, this.#capture.sampleAt(sentAtMs)));
       },
     });
     this.#bargeIn = new BargeIn({

@@ -1,6 +1,8 @@
 import { G711 } from '../audio/g711.ts';
+import { base64Writer } from '../audio/native-base64.ts';
 import { Resampler } from '../audio/resampler.ts';
 import { wavHeader } from '../audio/wav.ts';
+import { loadAddon } from '../core/addon.ts';
 import type { SttFormat } from '../core/settings-table.ts';
 
 export interface SttRequestOptions {
@@ -28,25 +30,37 @@ export function sttSampleRate(format: SttFormat): 8000 | 16000 {
 }
 
 const PREFIX = '{"type":"stt","payload":{"audioBase64":"';
+/** Where the WAV file of the request at work lies: one for all, since a request is built in one go. It grows as needed. */
+let scratch = new Uint8Array(0);
 
 /**
  * The text message that asks for the transcript of one utterance: `pcm` at `sampleRate` as a WAV file in base64.
- * The audio goes straight into the one buffer that is sent; nothing of its size is built as a string.
+ * Nothing of its size is built but the one buffer that is sent.
  */
 export function buildSttRequest(pcm: Int16Array, sampleRate: number, options: SttRequestOptions): Buffer {
   const { format, sampleRate: sentRate } = FORMATS[options.format];
   const samples = sampleRate === sentRate ? pcm : Resampler.resample(pcm, sampleRate, sentRate);
   const data = format === 'mulaw' ? toUlaw(samples) : bytesOf(samples);
-  const header = wavHeader({ format, sampleRate: sentRate, dataBytes: data.length });
-  const padding = new Uint8Array(data.length % 2);
+  const wav = toWav(wavHeader({ format, sampleRate: sentRate, dataBytes: data.length }), data);
 
   const suffix = `"${fieldsAfterAudio(options)}}}`;
-  const base64Bytes = Math.ceil((header.length + data.length + padding.length) / 3) * 4;
+  const base64Bytes = Math.ceil(wav.length / 3) * 4;
   const message = Buffer.allocUnsafe(PREFIX.length + base64Bytes + Buffer.byteLength(suffix));
   message.write(PREFIX, 0, 'latin1');
-  writeBase64(message, PREFIX.length, [header, data, padding]);
+  base64Writer(loadAddon().addon)(wav, message, PREFIX.length);
   message.write(suffix, PREFIX.length + base64Bytes);
   return message;
+}
+
+/** Valid until the next call. A chunk of odd length is padded (RIFF). */
+function toWav(header: Uint8Array, data: Uint8Array): Uint8Array {
+  const paddedBytes = data.length + (data.length % 2);
+  const length = header.length + paddedBytes;
+  if (scratch.length < length) scratch = new Uint8Array(length);
+  scratch.set(header);
+  scratch.set(data, header.length);
+  scratch.fill(0, header.length + data.length, length);
+  return scratch.subarray(0, length);
 }
 
 function fieldsAfterAudio(options: SttRequestOptions): string {
@@ -69,26 +83,4 @@ function toUlaw(pcm: Int16Array): Uint8Array {
 /** The samples as little-endian bytes, which they are in memory on every machine that Node runs on. */
 function bytesOf(pcm: Int16Array): Uint8Array {
   return new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength);
-}
-
-/** A multiple of 3. Strings of this size stay in the young generation: one of the whole audio costs ten times as much. */
-const BLOCK_BYTES = 12_288;
-const block = Buffer.alloc(BLOCK_BYTES);
-
-/** Writes the base64 of all `parts` behind one another to `out` from `offset` on. */
-function writeBase64(out: Buffer, offset: number, parts: readonly Uint8Array[]): void {
-  let position = offset;
-  let filled = 0;
-  for (const part of parts) {
-    for (let taken = 0; taken < part.length; ) {
-      const length = Math.min(part.length - taken, BLOCK_BYTES - filled);
-      block.set(part.subarray(taken, taken + length), filled);
-      taken += length;
-      filled += length;
-      if (filled < BLOCK_BYTES) continue;
-      position += out.write(block.toString('base64', 0, filled), position, 'latin1');
-      filled = 0;
-    }
-  }
-  out.write(block.toString('base64', 0, filled), position, 'latin1');
 }
