@@ -66,7 +66,8 @@ export class FallbackPrompt {
     if (!call?.canSpeak || !this.#isReady || this.#told.has(call)) return;
     this.#told.add(call);
     try {
-      call.speak(this.#options.text);
+      // Whoever is speaking is not answered now, and needs to hear why.
+      call.speak(this.#options.text, { interruptible: false });
     } catch (thrown) {
       this.#options.logger.warn({ callId: call.id, error: toError(thrown) }, 'the fallback prompt was not spoken');
     }
