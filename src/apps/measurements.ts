@@ -83,6 +83,8 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
       'connections to hosted agents that were made for pages',
       () => pages().connections,
     ),
+    counter('agent_pages_links_lost', 'of those, lost in a conversation', () => pages().linksLost),
+    counter('agent_pages_reconnects', 'links that came back after that', () => pages().reconnects),
     counter('agent_pages_too_slow', 'of those, given up because one side was too slow', () => pages().tooSlow),
     counter('sip_received', 'SIP datagrams from allowed networks', () => sip.counters.received),
     counter('sip_malformed', 'SIP datagrams that are no SIP message', () => sip.counters.malformed),

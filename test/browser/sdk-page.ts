@@ -39,6 +39,8 @@ export class SdkPage {
   /** Everything that the page's world could show: URLs, headers, bodies, console lines, errors, messages. */
   readonly seen: string[] = [];
   readonly frames: Frame[] = [];
+  /** What the console and uncaught exceptions called an error. */
+  readonly errors: string[] = [];
   readonly #folder: string;
   readonly #server: Server;
   readonly #browser: Browser;
@@ -83,6 +85,16 @@ export class SdkPage {
     return this.#page.evaluate<T>(expression);
   }
 
+  /** Starts another call with the same token, by the same object of the SDK. */
+  async talkAgain(): Promise<void> {
+    await this.#run('talkAgain()');
+  }
+
+  /** Microphones that the page has and did not give back. */
+  liveMicrophones(): Promise<number> {
+    return this.#run('liveMicrophones()');
+  }
+
   async end(): Promise<void> {
     await this.#run('agent.end()');
   }
@@ -119,7 +131,7 @@ export class SdkPage {
   }
 
   #watch(): void {
-    const { seen, frames } = this;
+    const { seen, frames, errors } = this;
     this.#page
       .on('request', (request) => seen.push(request.url(), JSON.stringify(request.headers()), request.postData() ?? ''))
       .on('response', (response) => {
@@ -129,8 +141,14 @@ export class SdkPage {
           () => {},
         );
       })
-      .on('console', (message) => seen.push(message.text(), message.location().url))
-      .on('pageerror', (error) => seen.push(String(error.stack)))
+      .on('console', (message) => {
+        seen.push(message.text(), message.location().url);
+        if (message.type() === 'error') errors.push(message.text());
+      })
+      .on('pageerror', (error) => {
+        seen.push(String(error.stack));
+        errors.push(String(error));
+      })
       .on('websocket', (socket) => {
         seen.push(socket.url());
         const keep = (from: Frame['from'], payload: string | Buffer): void => {

@@ -100,7 +100,7 @@ test('the key goes to the platform only, and the token to the gateway only', () 
     assert.not.ok(world.log().includes(session.token));
   }));
 
-test('passes close codes on, and a link that breaks as one that breaks', () =>
+test('passes close codes on, and a page that is gone as a link that breaks', () =>
   withAgentWorld(async (world) => {
     for (const [from, code, expected] of [
       ['page', 1000, 1000],
@@ -108,8 +108,9 @@ test('passes close codes on, and a link that breaks as one that breaks', () =>
       ['page', undefined, 1005],
       ['page', 'broken', 1006],
       ['agent', 1000, 1000],
-      ['agent', 1011, 1011],
-      ['agent', 'broken', 1006],
+      ['agent', undefined, 1005],
+      ['agent', 4001, 4001],
+      ['agent', 4003, 4003],
     ] as const) {
       const { page, agent } = await connected(world);
       const [socket, other] = from === 'page' ? [page, agent] : [agent, page];
@@ -121,11 +122,182 @@ test('passes close codes on, and a link that breaks as one that breaks', () =>
     await until(() => world.agentSessions.statistics.connected === 0, 'no relay is left');
   }));
 
+/** What the page is sent, as text. */
+function messagesOf(page: WebSocket): string[] {
+  const messages: string[] = [];
+  page.on('message', (data) => messages.push((data as Buffer).toString()));
+  return messages;
+}
+
+function link(state: string): string {
+  return JSON.stringify({ event: 'info', type: 'link', state });
+}
+
+for (const code of ['broken', 1001, 1011, 1012] as const) {
+  test(`a link to the agent that ends with ${code} is made again, and nothing that was said meanwhile is lost`, () =>
+    withAgentWorld(async (world) => {
+      const { page, agent } = await connected(world);
+      const messages = messagesOf(page);
+      page.send('{"event":"start","streamSid":"WEBSDK"}');
+      await once(agent, 'message');
+      if (code === 'broken') agent.terminate();
+      else agent.close(code);
+      await until(() => messages.length === 1, 'what the page is told');
+      page.send('{"event":"media","media":{"payload":"AAAA"}}');
+      page.send('{"event":"mark","mark":{"name":"m"}}');
+      page.send(Buffer.of(1, 2, 3));
+      // Read by the gateway before the ping that follows them is answered.
+      page.ping();
+      await once(page, 'pong');
+      await untilAgent(world, 2);
+      const second = world.agents[1]!;
+      const toAgent: string[] = [];
+      second.on('message', (data) => toAgent.push((data as Buffer).toString()));
+      await until(() => toAgent.length === 4, 'what was said');
+      second.send('welcome back');
+      await until(() => messages.length === 3, 'the agent');
+      assert.equal(toAgent, [
+        '{"event":"start","streamSid":"WEBSDK"}',
+        '{"event":"media","media":{"payload":"AAAA"}}',
+        '{"event":"mark","mark":{"name":"m"}}',
+        '\u0001\u0002\u0003',
+      ]);
+      assert.equal(messages, [link('reconnecting'), link('reconnected'), 'welcome back']);
+      const { connected: pages, connections, linksLost, reconnects } = world.agentSessions.statistics;
+      assert.equal([pages, connections, linksLost, reconnects], [1, 2, 1, 1]);
+      page.terminate();
+    }));
+}
+
+/** Lets time pass until the platform has had `count` connections. */
+async function untilAgent(world: AgentWorld, count: number): Promise<void> {
+  await until(() => {
+    world.clock.advance(10);
+    return world.agents.length === count;
+  }, `connection ${count} to the agent`);
+}
+
+test('an agent that can not be had back is told after ten seconds at the latest, and the page may come back', () =>
+  withAgentWorld(async (world) => {
+    const { session, page, agent } = await connected(world);
+    const messages = messagesOf(page);
+    world.script.refuseAgents = 503;
+    const startMs = world.clock.nowMs();
+    let closed: [number, string] | undefined;
+    page.on('close', (code, reason) => (closed = [code, reason.toString()]));
+    agent.terminate();
+    await until(() => messages.length === 1, 'what the page is told');
+    await until(() => {
+      if (closed === undefined) world.clock.advance(10);
+      return closed !== undefined;
+    }, 'the close');
+    assert.ok(world.clock.nowMs() - startMs <= 11_000, `${world.clock.nowMs() - startMs} ms`);
+    assert.equal(closed, [1014, 'the agent can not be reached']);
+    assert.equal(messages, [link('reconnecting'), link('lost')]);
+    assert.is(world.agentSessions.statistics.connected, 0);
+    delete world.script.refuseAgents;
+    const { data } = (await (await world.begin(session)).json()) as { data: { jobId: string } };
+    const again = open(session, data.jobId);
+    await once(again, 'open');
+    assert.is(world.begun.length, 1);
+    again.terminate();
+  }));
+
+test('a page that leaves while its agent is away leaves nothing behind', () =>
+  withAgentWorld(async (world) => {
+    const { page, agent } = await connected(world);
+    const messages = messagesOf(page);
+    agent.terminate();
+    await until(() => messages.length === 1, 'what the page is told');
+    page.close(1000);
+    await once(page, 'close');
+    await until(() => world.agentSessions.statistics.connected === 0, 'the page is gone');
+    world.clock.advance(20_000);
+    const session = await world.issued();
+    await world.begin(session);
+    const other = open(session, 'job-2');
+    await once(other, 'open');
+    assert.equal(
+      world.agentUrls.map((url) => url.slice(0, 13)),
+      ['/stream/job-1', '/stream/job-2'],
+    );
+    other.terminate();
+  }));
+
+test('what a page says while its agent is away is bounded: two seconds of audio, and a megabyte of anything else', () =>
+  withAgentWorld(async (world) => {
+    const { page, agent } = await connected(world);
+    const messages = messagesOf(page);
+    agent.terminate();
+    await until(() => messages.length === 1, 'what the page is told');
+    const audio = (n: number): string => `{"event":"media","media":{"payload":"${String(n).padStart(684, 'A')}"}}`;
+    for (let n = 0; n < 1000; n++) page.send(audio(n));
+    page.ping();
+    await once(page, 'pong');
+    await untilAgent(world, 2);
+    const toAgent: string[] = [];
+    world.agents[1]!.on('message', (data) => toAgent.push((data as Buffer).toString()));
+    await until(() => toAgent.includes(audio(999)), 'the last words');
+    assert.ok(toAgent.length > 240 && toAgent.length < 280, `${toAgent.length} messages`);
+    assert.equal(
+      toAgent,
+      Array.from({ length: toAgent.length }, (_, n) => audio(1000 - toAgent.length + n)),
+    );
+
+    world.agents[1]!.terminate();
+    await until(() => messages.filter((text) => text === link('reconnecting')).length === 2, 'what the page is told');
+    const closed = once(page, 'close');
+    for (let n = 0; n < 6; n++) page.send('x'.repeat(200_000));
+    assert.is((await closed)[0], 1013);
+  }));
+
+test('a page that comes back gets what its agent says once its microphone is on, or after a second', () =>
+  withAgentWorld(async (world) => {
+    for (const hasMicrophone of [true, false]) {
+      const { session, page: first } = await connected(world);
+      first.terminate();
+      await until(() => world.agentSessions.statistics.connected === 0, 'the link is gone');
+      const page = open(session, `job-${world.begun.length}`);
+      const messages = messagesOf(page);
+      await once(page, 'open');
+      const agent = world.agents.at(-1)!;
+      const heard: string[] = [];
+      agent.on('message', (data) => heard.push((data as Buffer).toString()));
+      agent.send('as I was saying');
+      page.send('{"event":"start"}');
+      page.ping();
+      await once(page, 'pong');
+      await until(() => heard.length === 1, 'the agent hears the page meanwhile');
+      world.clock.advance(900);
+      assert.equal(messages, []);
+      if (hasMicrophone) page.send('{"event":"media","media":{"payload":"AAAA"}}');
+      else world.clock.advance(100);
+      await until(() => messages.length === 1, 'the agent');
+      assert.equal(messages, ['as I was saying']);
+      page.terminate();
+      await until(() => world.agentSessions.statistics.connected === 0, 'the link is gone');
+    }
+  }));
+
+test('a conversation that the platform knows no more is over', () =>
+  withAgentWorld(async (world) => {
+    const { session, page } = await connected(world);
+    page.terminate();
+    await until(() => world.agentSessions.statistics.connected === 0, 'the link is gone');
+    world.script.refuseAgents = 404;
+    assert.is((await refusal(open(session))).status, 404);
+    delete world.script.refuseAgents;
+    assert.is((await world.begin(session)).status, 409);
+    assert.is((await refusal(open(session))).status, 409);
+  }));
+
 test('a broken link may be made again with the same token, a conversation that is over may not', () =>
   withAgentWorld(async (world) => {
     const { session, page } = await connected(world);
     page.terminate();
     await until(() => world.agentSessions.statistics.connected === 0, 'the link is gone');
+    const again = await world.begin(session);
+    assert.equal(await again.json(), { success: true, data: { jobId: 'job-1' } });
     const second = open(session);
     await once(second, 'open');
     assert.is(world.agents.length, 2);
@@ -200,29 +372,53 @@ test('a conversation ends with its longest time', () =>
   withAgentWorld(async (world) => {
     const { page, agent } = await connected(world);
     const ends = [once(page, 'close'), once(agent, 'close')];
-    for (let pings = 0; pings < 2; pings++) {
+    for (let pings = 0; pings < 9; pings++) {
       const pinged = [once(page, 'ping'), once(agent, 'ping')];
-      world.clock.advance(20_000);
+      world.clock.advance(5_000);
       await Promise.all(pinged);
       await answered(page, agent);
     }
     assert.is(page.readyState, WebSocket.OPEN);
-    world.clock.advance(10_000);
+    world.clock.advance(5_000);
     const [[pageCode], [agentCode]] = (await Promise.all(ends)) as [[number], [number]];
     assert.equal([pageCode, agentCode], [4408, 1000]);
   }));
 
-test('breaks the link when one side does not answer pings', () =>
+test('a page that answers no pings for twenty seconds is given up, and so is the link to its agent', () =>
+  withAgentWorld(async (world) => {
+    const session = await world.issued();
+    await world.begin(session);
+    const page = open(session, 'job-1', { autoPong: false });
+    await once(page, 'open');
+    const agent = world.agents[0]!;
+    const closed = once(agent, 'close');
+    for (let pings = 0; pings < 4; pings++) {
+      const pinged = once(agent, 'ping');
+      world.clock.advance(5_000);
+      await pinged;
+      await answered(page, agent);
+    }
+    assert.is(agent.readyState, WebSocket.OPEN);
+    world.clock.advance(5_000);
+    assert.is((await closed)[0], 1006);
+  }));
+
+test('an agent that answers no pings for ten seconds is called again', () =>
   withAgentWorld(async (world) => {
     const { page, agent } = await connected(world);
-    page.pause();
-    const closed = once(agent, 'close');
-    const pinged = once(agent, 'ping');
-    world.clock.advance(20_000);
-    await pinged;
-    world.clock.advance(20_000);
-    assert.is((await closed)[0], 1006);
+    const messages = messagesOf(page);
+    agent.pause();
+    for (let pings = 0; pings < 3; pings++) {
+      const pinged = once(page, 'ping');
+      world.clock.advance(5_000);
+      await pinged;
+    }
+    await until(() => messages.length === 1, 'what the page is told');
+    assert.equal(messages, [link('reconnecting')]);
+    await untilAgent(world, 2);
+    await until(() => messages.length === 2, 'the agent is back');
     page.terminate();
+    agent.terminate();
   }));
 
 test('a page that is too slow is closed with 1013 and holds no more than eight megabytes', () =>

@@ -25,6 +25,7 @@ export class AgentSession {
   #expiresAtMs: number;
   #stage: 'issued' | 'beginning' | 'begun' | 'ended' = 'issued';
   #jobId: string | undefined;
+  #hasBeenConnected = false;
 
   constructor(id: string, terms: SessionTerms, nowMs: number) {
     this.id = id;
@@ -36,9 +37,19 @@ export class AgentSession {
     return this.#expiresAtMs;
   }
 
+  /** The conversation that goes on, begun and not over. */
+  get runningJobId(): string | undefined {
+    return this.#stage === 'begun' ? this.#jobId : undefined;
+  }
+
   /** The platform's id of the conversation, once it is begun. */
   get jobId(): string | undefined {
     return this.#jobId;
+  }
+
+  /** Whether its conversation had a connection before. */
+  get hasBeenConnected(): boolean {
+    return this.#hasBeenConnected;
   }
 
   /** Takes the right to begin. @throws GatewayError `ERR_WRONG_STATE` - it is taken. */
@@ -65,11 +76,12 @@ export class AgentSession {
 
   /** Whether the conversation `jobId` may be connected. */
   mayConnect(jobId: string): boolean {
-    return this.#stage === 'begun' && this.#jobId === jobId;
+    return this.runningJobId === jobId;
   }
 
   /** Valid as long as the conversation may last. */
   connected(nowMs: number, maxConversationMs: number): void {
+    this.#hasBeenConnected = true;
     this.#expiresAtMs = nowMs + maxConversationMs;
   }
 

@@ -48,10 +48,15 @@ export class AgentSessions {
     this.#relays = new RelayServer({ ...options, sessions: this.#sessions, path: STREAM_PATH });
   }
 
-  get statistics(): Readonly<Record<'issued' | 'refused' | 'valid' | 'connected' | 'connections' | 'tooSlow', number>> {
+  get statistics(): Readonly<
+    Record<
+      'issued' | 'refused' | 'valid' | 'connected' | 'connections' | 'tooSlow' | 'linksLost' | 'reconnects',
+      number
+    >
+  > {
     const { issued, refused, size } = this.#sessions;
-    const { connected, connections, tooSlow } = this.#relays;
-    return { issued, refused, valid: size, connected, connections, tooSlow };
+    const { connected, connections, tooSlow, linksLost, reconnects } = this.#relays;
+    return { issued, refused, valid: size, connected, connections, tooSlow, linksLost, reconnects };
   }
 
   /** The routes of the application that gives tokens to its pages. */

@@ -12,7 +12,8 @@ import { admitSession, type SdkRoutesOptions } from './sdk-routes.ts';
 const MAX_RELAYS = 200;
 /** A page sends audio in small messages; the answers of its tools are the largest. */
 const MAX_PAGE_MESSAGE_BYTES = 1 << 20;
-const PING_MS = 20_000;
+/** An agent that answers none of two is given up, which is noticed after ten to fifteen seconds. */
+const PING_MS = 5_000;
 const CLOSE_GOING_AWAY = 1001;
 const CLOSE_REVOKED = 4001;
 const CLOSE_TOO_LONG = 4408;
@@ -38,6 +39,8 @@ export class RelayServer {
   readonly #pings: { cancel(): void };
   connections = 0;
   tooSlow = 0;
+  linksLost = 0;
+  reconnects = 0;
 
   constructor(options: RelayServerOptions) {
     this.#options = options;
@@ -100,11 +103,9 @@ export class RelayServer {
     socket: Duplex,
     head: Buffer,
   ): Promise<void> {
-    const { platform, clock } = this.#options;
     const gone = new AbortController();
     socket.once('close', () => gone.abort()).on('error', () => socket.destroy());
-    const agent = await connectAgent(platform, jobId, clock, AbortSignal.any([gone.signal, this.#closing.signal]));
-    this.connections++;
+    const agent = await this.#connect(session, jobId, AbortSignal.any([gone.signal, this.#closing.signal]));
     let page: WebSocket | undefined;
     // A session that was revoked meanwhile may not connect; a page that is gone, or breaks the protocol, does not.
     if (session.mayConnect(jobId)) this.#server.handleUpgrade(request, socket, head, (opened) => (page = opened));
@@ -113,27 +114,55 @@ export class RelayServer {
     else agent.close(CLOSE_GOING_AWAY);
   }
 
+  /** @throws GatewayError - as {@link connectAgent}; a conversation that the platform knows no more is over. */
+  async #connect(session: AgentSession, jobId: string, signal: AbortSignal): Promise<WebSocket> {
+    const { platform, clock } = this.#options;
+    try {
+      const agent = await connectAgent(platform, jobId, clock, signal);
+      this.connections++;
+      return agent;
+    } catch (thrown) {
+      const isOver = thrown instanceof GatewayError && thrown.code === 'ERR_PLATFORM_NOT_FOUND';
+      if (isOver) session.disconnected(clock.nowMs(), true);
+      throw thrown;
+    }
+  }
+
   #relay(session: AgentSession, jobId: string, page: WebSocket, agent: WebSocket): void {
     const { platform, clock, logger } = this.#options;
     const { maxConversationMs } = platform;
     const startMs = clock.nowMs();
+    const told = { session: session.id, jobId };
+    const isReturn = session.hasBeenConnected;
     session.connected(startMs, maxConversationMs);
-    logger.info({ session: session.id, jobId }, 'a page is connected to its agent');
+    logger.info({ ...told, isReturn }, 'a page is connected to its agent');
     const tooLong = clock.after(maxConversationMs, () => relay.end(CLOSE_TOO_LONG, 'the conversation is too long'));
-    const relay = new Relay(page, agent, {
-      onTooSlow: (who) => {
-        this.tooSlow++;
-        logger.warn(
-          { session: session.id, who },
-          'one side of an agent conversation is too slow: its link is given up',
-        );
-      },
-      onEnded: (isOver, code) => {
-        tooLong.cancel();
-        if (this.#relays.get(session.id) === relay) this.#relays.delete(session.id);
-        session.disconnected(clock.nowMs(), isOver);
-        const lastedMs = Math.round(clock.nowMs() - startMs);
-        logger.info({ session: session.id, jobId, code, isOver, lastedMs }, 'a page is disconnected from its agent');
+    const relay = new Relay({
+      page,
+      agent,
+      isReturn,
+      clock,
+      reopenAgent: (signal) => this.#connect(session, jobId, AbortSignal.any([signal, this.#closing.signal])),
+      listener: {
+        onTooSlow: (who) => {
+          this.tooSlow++;
+          logger.warn({ ...told, who }, 'one side of an agent conversation is too slow: its link is given up');
+        },
+        onLost: () => {
+          this.linksLost++;
+          logger.warn(told, 'the link of a page to its agent is lost, and being opened again');
+        },
+        onBack: () => {
+          this.reconnects++;
+          logger.info(told, 'the link of a page to its agent is back');
+        },
+        onEnded: (isOver, code) => {
+          tooLong.cancel();
+          if (this.#relays.get(session.id) === relay) this.#relays.delete(session.id);
+          session.disconnected(clock.nowMs(), isOver);
+          const lastedMs = Math.round(clock.nowMs() - startMs);
+          logger.info({ ...told, code, isOver, lastedMs }, 'a page is disconnected from its agent');
+        },
       },
     });
     this.#relays.set(session.id, relay);

@@ -1,10 +1,18 @@
 import { WebSocket } from 'ws';
+import type { Clock, Timer } from '../../core/clock.ts';
 import { removeSecrets } from '../../core/secrets.ts';
+import { isAudioMessage } from './held-messages.ts';
+import { KeptAgent } from './kept-agent.ts';
 
 /** What may wait for a page: an agent may send a long answer at once, of which 43 kB are a second. */
 const MAX_WAITING_FOR_PAGE_BYTES = 8 << 20;
-/** What may wait for the agent: ten seconds of a microphone. */
-const MAX_WAITING_FOR_AGENT_BYTES = 1 << 20;
+/** Pings in a row without an answer; a telephone on its way may be silent for a while. */
+const MAX_UNANSWERED = 4;
+/**
+ * A page that comes back is sent at once what its agent was about to say, which the SDK drops as long as it can not play
+ * it. It can once it sends the microphone; a page without one is not kept waiting for long.
+ */
+const READY_WITHIN_MS = 1_000;
 const CLOSE_NORMAL = 1000;
 const CLOSE_WITHOUT_CODE = 1005;
 const CLOSE_TRY_AGAIN_LATER = 1013;
@@ -12,51 +20,84 @@ const MAX_REASON_BYTES = 123;
 
 export interface RelayListener {
   onTooSlow(who: 'page' | 'agent'): void;
+  /** The link to the agent broke and is being opened again; it is back. */
+  onLost(): void;
+  onBack(): void;
   /** Told once. `isOver`: one of the two said goodbye; otherwise a link broke. */
   onEnded(isOver: boolean, code: number): void;
 }
 
+export interface RelayOptions {
+  /** Both are open, and `agent` is paused. */
+  readonly page: WebSocket;
+  readonly agent: WebSocket;
+  /** Whether the conversation was connected before. */
+  readonly isReturn: boolean;
+  readonly clock: Clock;
+  /** Opens another socket to the agent in the same conversation, paused. Rejects with GatewayError. */
+  readonly reopenAgent: (signal: AbortSignal) => Promise<WebSocket>;
+  readonly listener: RelayListener;
+}
+
 /**
- * Joins a page's socket to the agent's: messages go both ways as they are, close codes too, and a link that breaks on one
- * side breaks on the other, so that each meets what it would have met without anything in between. Only what the agent
- * sends is looked at, for secrets.
+ * Joins a page's socket to the agent's: messages go both ways as they are, and close codes too. A link to the agent that
+ * breaks is opened again, of which the page gets `info` messages; one to the page is the page's to open again, and
+ * breaks the agent's. Only what the agent sends is looked at, for secrets.
  */
 export class Relay {
   readonly #page: WebSocket;
-  readonly #agent: WebSocket;
+  readonly #agent: KeptAgent;
   readonly #listener: RelayListener;
-  readonly #alive = new Set<WebSocket>();
+  readonly #ready: Timer | undefined;
+  #isReady = false;
+  #unanswered = 0;
   #hasEnded = false;
 
-  /** `agent` is paused and both are open. */
-  constructor(page: WebSocket, agent: WebSocket, listener: RelayListener) {
+  constructor({ page, agent, isReturn, clock, reopenAgent, listener }: RelayOptions) {
     this.#page = page;
-    this.#agent = agent;
     this.#listener = listener;
-    for (const [socket, other] of [
-      [page, agent],
-      [agent, page],
-    ] as const) {
-      this.#alive.add(socket);
-      socket.on('pong', () => this.#alive.add(socket));
-      // A close with a code follows, which is what is passed on.
-      socket.on('error', () => {});
-      socket.on('close', (code, reason) => this.#onClose(other, code, reason.toString()));
-    }
+    this.#agent = new KeptAgent(agent, {
+      clock,
+      reopen: reopenAgent,
+      listener: {
+        onMessage: (data, isBinary) => this.#toPage(isBinary ? data : clean(data), isBinary),
+        onLost: () => {
+          this.#tellLink('reconnecting');
+          listener.onLost();
+        },
+        onBack: () => {
+          this.#tellLink('reconnected');
+          listener.onBack();
+        },
+        onTooSlow: () => this.#tooSlow('agent'),
+        onClosed: (code, reason) => this.#onAgentClosed(code, reason),
+      },
+    });
+    page.on('pong', () => {
+      this.#unanswered = 0;
+    });
+    // A close with a code follows, which is what is passed on.
+    page.on('error', () => {});
+    page.on('close', (code, reason) => this.#onPageClosed(code, reason.toString()));
     // Messages are whole Buffers unless `binaryType` says otherwise, which it does not.
-    page.on('message', (data, isBinary) => this.#send('agent', data as Buffer, isBinary));
-    agent.on('message', (data, isBinary) =>
-      this.#send('page', isBinary ? (data as Buffer) : clean(data as Buffer), isBinary),
-    );
-    agent.resume();
+    page.on('message', (data, isBinary) => {
+      if (page.readyState !== WebSocket.OPEN) return;
+      if (!this.#isReady && isAudioMessage(data as Buffer)) this.#begin();
+      this.#agent.send(data as Buffer, isBinary);
+    });
+    if (isReturn) this.#ready = clock.after(READY_WITHIN_MS, () => this.#begin());
+    else this.#begin();
   }
 
-  /** Breaks the link if a side did not answer the last ping, and asks both again. */
+  /** Breaks the link of a side that did not answer the last pings, and asks both again. */
   ping(): void {
-    for (const socket of [this.#page, this.#agent]) {
-      if (!this.#alive.delete(socket)) socket.terminate();
-      else socket.ping();
+    this.#agent.ping();
+    if (this.#unanswered >= MAX_UNANSWERED) {
+      this.#page.terminate();
+      return;
     }
+    this.#unanswered++;
+    this.#page.ping();
   }
 
   /** Ends the conversation: `code` is for the page, a goodbye for the agent. */
@@ -73,31 +114,57 @@ export class Relay {
     this.#agent.terminate();
   }
 
-  #send(to: 'page' | 'agent', data: Buffer, isBinary: boolean): void {
-    const socket = to === 'page' ? this.#page : this.#agent;
-    const limit = to === 'page' ? MAX_WAITING_FOR_PAGE_BYTES : MAX_WAITING_FOR_AGENT_BYTES;
-    if (socket.readyState !== WebSocket.OPEN) return;
-    if (socket.bufferedAmount + data.length > limit) {
-      this.#listener.onTooSlow(to);
-      this.drop(CLOSE_TRY_AGAIN_LATER, `the ${to} is too slow`);
-      return;
-    }
-    socket.send(data, { binary: isBinary });
+  /** From now on the page is sent what its agent says. */
+  #begin(): void {
+    this.#isReady = true;
+    this.#ready?.cancel();
+    this.#agent.begin();
   }
 
-  #onClose(other: WebSocket, code: number, reason: string): void {
+  #toPage(data: Buffer | string, isBinary: boolean): void {
+    const page = this.#page;
+    if (page.readyState !== WebSocket.OPEN) return;
+    if (page.bufferedAmount + data.length > MAX_WAITING_FOR_PAGE_BYTES) this.#tooSlow('page');
+    else page.send(data, { binary: isBinary });
+  }
+
+  /** The SDK hands `info` messages on as they are. */
+  #tellLink(state: 'reconnecting' | 'reconnected' | 'lost'): void {
+    this.#toPage(JSON.stringify({ event: 'info', type: 'link', state }), false);
+  }
+
+  #tooSlow(who: 'page' | 'agent'): void {
+    this.#listener.onTooSlow(who);
+    this.drop(CLOSE_TRY_AGAIN_LATER, `the ${who} is too slow`);
+  }
+
+  #onPageClosed(code: number, reason: string): void {
     if (this.#hasEnded) return;
-    this.#finish(code === CLOSE_NORMAL || code === CLOSE_WITHOUT_CODE, code);
-    if (code === CLOSE_WITHOUT_CODE) other.close();
-    else if (maySend(code)) other.close(code, shortened(removeSecrets(reason)));
-    else other.terminate();
+    this.#finish(isGoodbye(code), code);
+    if (code === CLOSE_WITHOUT_CODE) this.#agent.close();
+    else if (maySend(code)) this.#agent.close(code, shortened(reason));
+    else this.#agent.terminate();
+  }
+
+  #onAgentClosed(code: number, reason: string): void {
+    if (!isGoodbye(code)) this.#tellLink('lost');
+    this.#finish(isGoodbye(code), code);
+    if (code === CLOSE_WITHOUT_CODE) this.#page.close();
+    else if (maySend(code)) this.#page.close(code, shortened(removeSecrets(reason)));
+    else this.#page.terminate();
   }
 
   #finish(isOver: boolean, code: number): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.#isReady = true;
+    this.#ready?.cancel();
     this.#listener.onEnded(isOver, code);
   }
+}
+
+function isGoodbye(code: number): boolean {
+  return code === CLOSE_NORMAL || code === CLOSE_WITHOUT_CODE;
 }
 
 /** The message itself unless the key is in it. */

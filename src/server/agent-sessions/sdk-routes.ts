@@ -54,6 +54,9 @@ export function sdkRoutes(app: FastifyInstance, options: SdkRoutesOptions): void
     if ((wish.voiceAgentId ?? session.terms.agentId) !== session.terms.agentId) {
       throw new GatewayError('ERR_SESSION_SCOPE', 'the session token is for another agent');
     }
+    // The SDK knows no other way back into a conversation than to start anew.
+    const { runningJobId } = session;
+    if (runningJobId !== undefined) return { success: true, data: { jobId: runningJobId } };
     session.begin();
     try {
       const jobId = await platform.begin(
