@@ -26,14 +26,29 @@ export interface Trial {
 }
 
 export interface TrialResult {
-  readonly ducked: number;
   readonly falseAlarms: number;
+  /** How often the reply was made quieter although nobody had spoken yet. */
+  readonly duckedByMistake: number;
   readonly interrupted: boolean;
   /** First voiced sample of the caller to the first sample that is quieter, and to the last that is heard. */
   readonly duckedMs: number | undefined;
   readonly flushedMs: number | undefined;
+  /** Where the time to the first goes. */
+  readonly stages: DuckStages | undefined;
   /** CPU of the echo detector, a frame, in µs. */
   readonly echoUs: number;
+}
+
+/** Durations in ms that add up to that from the first voiced sample to the first that is quieter. */
+export interface DuckStages {
+  /** The frame with the first voiced sample is complete. */
+  readonly frame: number;
+  /** A frame sounds like a voice, or the reply is ducked before. */
+  readonly onset: number;
+  /** It is found to be no echo: the reply is ducked. */
+  readonly echo: number;
+  /** What is quieter leaves. */
+  readonly wire: number;
 }
 
 /** A caller, his line and the gateway's ear and mouth for him, closed to a loop: what is ducked echoes quieter. */
@@ -49,8 +64,21 @@ export async function runTrial({ seed, prompt, caller, echo, noiseDbov, noiseKin
   });
   const { sender, playout, clock } = world;
   let flushedAtMs: number | undefined;
+  let isQuiet = false;
   const bargeIn = new BargeIn({
-    target: playout,
+    target: {
+      get isInterruptible() {
+        return playout.isInterruptible;
+      },
+      duck(gain) {
+        isQuiet = gain < 1;
+        playout.duck(gain);
+      },
+      pause: () => playout.pause(),
+      resume: () => playout.resume(),
+      interrupt: (which) => playout.interrupt(which),
+      silentAtMs: (nowMs) => playout.silentAtMs(nowMs),
+    },
     sampleRate: 8000,
     resumeAfterFalseAlarm: true,
     counters,
@@ -63,8 +91,11 @@ export async function runTrial({ seed, prompt, caller, echo, noiseDbov, noiseKin
   const leadFrames = 25 + Math.floor(25 * random());
   const promptAtMs = leadFrames * 20;
   const callerAt = caller ? Math.round((promptAtMs + caller.atMs) * 8) : 0;
-  const voicedAtMs = caller ? callerAt / 8 + firstVoicedMs(caller.pcm) : 0;
+  const voicedAtMs = caller ? callerAt / 8 + firstVoicedMs(caller.pcm) : Number.POSITIVE_INFINITY;
+  let soundsVoicedAtMs: number | undefined;
+  let decidedAtMs: number | undefined;
   let duckedAtMs: number | undefined;
+  let duckedByMistake = 0;
 
   let spentMs = 0;
   let echoFrames = 0;
@@ -96,9 +127,15 @@ export async function runTrial({ seed, prompt, caller, echo, noiseDbov, noiseKin
       spentMs += performance.now() - startedMs;
       echoFrames++;
     }
+    const wasQuiet = isQuiet;
     if (bargeIn.isActive) bargeIn.onFrame(frame, k * FRAME, isVoice, nowMs);
+    const isDucked = !wasQuiet && (isQuiet || flushedAtMs !== undefined);
+    // A voice may be heard before it is loud.
+    if (!caller || nowMs <= callerAt / 8) duckedByMistake += Number(isDucked);
+    else if (isDucked) decidedAtMs ??= nowMs;
+    else if (wasQuiet && !isQuiet && nowMs <= voicedAtMs) decidedAtMs = undefined;
+    if (nowMs > voicedAtMs && soundsVoiced) soundsVoicedAtMs ??= nowMs;
     clock.advance(phaseMs);
-    const duckedBefore = counters.ducked;
     sender.send(clock.nowMs());
     bargeIn.onTick(clock.nowMs());
     const out = sender.wire.at(-1)!;
@@ -108,7 +145,8 @@ export async function runTrial({ seed, prompt, caller, echo, noiseDbov, noiseKin
     joined.set(wire);
     joined.set(sent, wire.length);
     wire = joined;
-    if (duckedBefore > 0) duckedAtMs ??= clock.nowMs();
+    if (decidedAtMs === undefined) duckedAtMs = undefined;
+    else duckedAtMs ??= clock.nowMs();
     if (flushedAtMs !== undefined) break;
     if (k > leadFrames + 5 && !playout.isPlaying) break;
   }
@@ -116,12 +154,30 @@ export async function runTrial({ seed, prompt, caller, echo, noiseDbov, noiseKin
   const isInterrupted = flushedAtMs !== undefined;
   playout.close();
   return {
-    ducked: counters.ducked,
     falseAlarms: counters.falseAlarms,
+    duckedByMistake,
     interrupted: isInterrupted,
     duckedMs: duckedAtMs === undefined ? undefined : duckedAtMs - voicedAtMs,
     flushedMs: flushedAtMs === undefined ? undefined : flushedAtMs - voicedAtMs,
+    stages: stagesOf(voicedAtMs, soundsVoicedAtMs, decidedAtMs, duckedAtMs),
     echoUs: echoFrames === 0 ? 0 : (1000 * spentMs) / echoFrames,
+  };
+}
+
+function stagesOf(
+  voicedAtMs: number,
+  soundsVoicedAtMs: number | undefined,
+  decidedAtMs: number | undefined,
+  duckedAtMs: number | undefined,
+): DuckStages | undefined {
+  if (decidedAtMs === undefined || duckedAtMs === undefined || decidedAtMs <= voicedAtMs) return undefined;
+  const frameEndMs = 20 * (Math.floor(voicedAtMs / 20) + 1);
+  const onsetAtMs = Math.min(soundsVoicedAtMs ?? decidedAtMs, decidedAtMs);
+  return {
+    frame: frameEndMs - voicedAtMs,
+    onset: onsetAtMs - frameEndMs,
+    echo: decidedAtMs - onsetAtMs,
+    wire: duckedAtMs - decidedAtMs,
   };
 }
 
@@ -144,6 +200,9 @@ export function atLevel({ pcm }: Recording, dbov: number): Int16Array {
   return Int16Array.from(pcm, (sample) => Math.max(-32768, Math.min(32767, sample * gain)));
 }
 
+/** What the line of a caller does to what is played: nothing, or an echo, which is bent, noisy or changes its delay. */
+export type LineKind = 'quiet' | 'echo' | 'bent echo' | 'noisy echo' | 'shifting echo';
+
 /** A line nobody has seen: any delay, loss, filter, coding, and with some a second reflection or a bent one. */
 export function randomEcho(random: () => number): EchoLineOptions {
   return {
@@ -157,18 +216,27 @@ export function randomEcho(random: () => number): EchoLineOptions {
   };
 }
 
+function randomLine(kind: LineKind, random: () => number): EchoLineOptions {
+  const echo = randomEcho(random);
+  if (kind === 'bent echo') return { ...echo, clipAt: 0.04 + 0.1 * random() };
+  if (kind !== 'shifting echo') return echo;
+  const byMs = (random() < 0.5 ? -1 : 1) * (5 + 75 * random());
+  return { ...echo, shift: { atMs: 2000 + 2500 * random(), byMs: Math.max(byMs, 5 - echo.delayMs) } };
+}
+
 /** One prompt of about `seconds`, over which `voice` speaks unless it is undefined, on a random line. */
 export function randomTrial(
   seed: number,
   recordings: readonly Recording[],
   voice: Recording | undefined,
-  withEcho: boolean,
+  kind: LineKind,
   seconds = 6,
 ): Trial {
   const random = makeRandom(seed);
   const promptDbov = -30 + 14 * random();
   const callerDbov = -32 + 15 * random();
-  const noiseDbov = Math.min(-75 + 25 * random(), callerDbov - 20);
+  const quietDbov = -75 + 25 * random();
+  const noiseDbov = kind === 'noisy echo' ? quietDbov / 2 - 12 : Math.min(quietDbov, callerDbov - 20);
   const prompt = new Int16Array(seconds * 8000);
   for (let at = 0; at < prompt.length; ) {
     const recording = recordings[Math.floor(random() * recordings.length)]!;
@@ -184,6 +252,6 @@ export function randomTrial(
     noiseDbov,
     noiseKind: BACKGROUNDS[seed % BACKGROUNDS.length]!,
     ...(voice ? { caller: { pcm: atLevel(voice, callerDbov), atMs } } : {}),
-    ...(withEcho ? { echo: randomEcho(random) } : {}),
+    ...(kind === 'quiet' ? {} : { echo: randomLine(kind, random) }),
   };
 }

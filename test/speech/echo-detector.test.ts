@@ -16,7 +16,7 @@ test.before(() => VoiceActivity.load());
 
 test('a reply is neither interrupted nor silenced by its own echo, on lines of all kinds', async () => {
   for (let seed = 1; seed <= 14; seed++) {
-    const { interrupted, falseAlarms } = await runTrial(randomTrial(seed, recordings, undefined, true));
+    const { interrupted, falseAlarms } = await runTrial(randomTrial(seed, recordings, undefined, 'echo'));
     assert.not(interrupted, `seed ${seed}`);
     assert.ok(falseAlarms <= 1, `seed ${seed}: ${falseAlarms} false alarms`);
   }
@@ -40,7 +40,7 @@ test('a caller is heard over the echo', async () => {
   let missed = 0;
   for (let seed = 101; seed <= 114; seed++) {
     const voice = recordings[(seed * 7) % recordings.length]!;
-    const { interrupted } = await runTrial(randomTrial(seed, recordings, voice, true));
+    const { interrupted } = await runTrial(randomTrial(seed, recordings, voice, 'echo'));
     if (!interrupted) missed++;
   }
   assert.ok(missed <= 1, `${missed} missed`);
@@ -51,7 +51,7 @@ test('without an echo a caller ducks the reply within 80 ms and silences it with
   const silent: number[] = [];
   for (let seed = 201; seed <= 220; seed++) {
     const voice = recordings[(seed * 7) % recordings.length]!;
-    const { interrupted, duckedMs, flushedMs } = await runTrial(randomTrial(seed, recordings, voice, false));
+    const { interrupted, duckedMs, flushedMs } = await runTrial(randomTrial(seed, recordings, voice, 'quiet'));
     assert.ok(interrupted && duckedMs !== undefined && flushedMs !== undefined, `seed ${seed}`);
     ducked.push(duckedMs);
     silent.push(flushedMs);

@@ -11,6 +11,8 @@ export interface EchoLineOptions {
   readonly second?: { readonly laterMs: number; readonly weakerDb: number };
   /** The line bends what is louder than this part of the overload point. Absent: it is linear. */
   readonly clipAt?: number;
+  /** The delay changes once by so much, as where a jitter buffer behind the line adapts. */
+  readonly shift?: { readonly atMs: number; readonly byMs: number };
   readonly law: Law;
   readonly random: () => number;
 }
@@ -21,10 +23,13 @@ export class EchoLine {
   readonly #clip: number;
   readonly #taps: { readonly delay: number; readonly gain: number }[] = [];
   readonly #longest: number;
+  readonly #shiftAt: number;
+  readonly #shiftBy: number;
+  #position = 0;
   /** The newest samples that were played, oldest first. */
   readonly #played: Float64Array;
 
-  constructor({ delayMs, returnLossDb, decayMs, second, clipAt, law, random }: EchoLineOptions) {
+  constructor({ delayMs, returnLossDb, decayMs, second, clipAt, shift, law, random }: EchoLineOptions) {
     this.#law = law;
     this.#clip = (clipAt ?? 1) * 32768;
     const reflect = (atMs: number, gain: number): void => {
@@ -40,7 +45,9 @@ export class EchoLine {
     if (second) reflect(delayMs + second.laterMs, 10 ** (-second.weakerDb / 20));
     const scale = 10 ** (-returnLossDb / 20) / Math.hypot(...this.#taps.map(({ gain }) => gain));
     this.#taps = this.#taps.map(({ delay, gain }) => ({ delay, gain: gain * scale }));
-    this.#longest = Math.max(...this.#taps.map(({ delay }) => delay));
+    this.#shiftAt = shift ? shift.atMs * 8 : Number.POSITIVE_INFINITY;
+    this.#shiftBy = Math.round((shift?.byMs ?? 0) * 8);
+    this.#longest = Math.max(...this.#taps.map(({ delay }) => delay)) + Math.max(0, this.#shiftBy);
     this.#played = new Float64Array(this.#longest + 1);
   }
 
@@ -50,8 +57,10 @@ export class EchoLine {
     all.set(this.#played);
     for (const [i, sample] of pcm.entries()) all[this.#played.length + i] = this.#bend(sample);
     const echo = new Float64Array(pcm.length);
+    const shift = this.#position >= this.#shiftAt ? this.#shiftBy : 0;
+    this.#position += pcm.length;
     for (const { delay, gain } of this.#taps) {
-      const from = this.#played.length - delay;
+      const from = this.#played.length - delay - shift;
       for (let i = 0; i < echo.length; i++) echo[i]! += gain * all[from + i]!;
     }
     this.#played.set(all.subarray(pcm.length));
