@@ -148,7 +148,7 @@ export function measurements(parts: MeasuredParts): readonly Measurement[] {
     counter('agents_dropped_up_seconds', 'audio of callers that no agent was sent', () => agents.droppedUpMs / 1000),
     counter(
       'agents_dropped_down_seconds',
-      'audio of agents that was not played because too much waited',
+      'audio of agents that was not played: too much waited, or the caller was on hold',
       () => agents.droppedDownMs / 1000,
     ),
     counter('agents_tool_calls', 'calls of client-side tools', () => agents.toolCalls),

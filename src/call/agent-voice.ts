@@ -28,6 +28,8 @@ const BACKLOG_MS = 2_000;
 const LATE_MS = 40;
 /** Audio that comes later than this belongs to what the agent says next. A shorter pause may be a stall of the network. */
 const SPURT_END_MS = 300;
+/** After a hold of this length nobody waits for the rest of a sentence any more. */
+const STALE_AFTER_MS = 5_000;
 
 export interface AgentVoiceOptions {
   readonly callId: string;
@@ -85,6 +87,7 @@ export class AgentVoice implements AgentPlayer {
   #isIdle = false;
   #isPauseDue = false;
   #isPaused = false;
+  #pausedAtMs = 0;
   #wake: (() => void) | undefined;
   #droppedSamples = 0;
   #volume = 1;
@@ -143,6 +146,10 @@ export class AgentVoice implements AgentPlayer {
 
   play(pcm: Int16Array): void {
     if (this.#isClosed || pcm.length === 0) return;
+    if (this.#isPaused) {
+      this.#droppedSamples += pcm.length / 2;
+      return;
+    }
     const nowMs = this.#options.clock.nowMs();
     if (this.#catchUp.skips(pcm, nowMs, () => this.#waitingMs())) return;
     this.#lastAudioMs = nowMs;
@@ -181,15 +188,23 @@ export class AgentVoice implements AgentPlayer {
     this.#setSpeaking(false);
   }
 
+  /**
+   * What the agent says to a caller who is away is not kept, as on any line: it would come as a heap of questions
+   * whether anybody is there.
+   */
   pause(): void {
     this.#isPaused = true;
+    this.#pausedAtMs = this.#options.clock.nowMs();
     this.#playout.pause();
   }
 
+  /** Goes on with the rest of what was being said, unless that is long ago. */
   resume(): void {
+    const nowMs = this.#options.clock.nowMs();
     this.#isPaused = false;
-    this.#lastAudioMs = this.#options.clock.nowMs();
-    this.#playout.resume();
+    this.#lastAudioMs = nowMs;
+    if (nowMs - this.#pausedAtMs > STALE_AFTER_MS) this.#giveUpRest();
+    else this.#playout.resume();
   }
 
   setVolume(volume: number): void {
@@ -207,6 +222,14 @@ export class AgentVoice implements AgentPlayer {
   get #isAllHeard(): boolean {
     const isHandedOn = this.#isIdle && !this.#isPauseDue && this.#marks.length === 0 && this.#markNames.length === 0;
     return isHandedOn && this.#queue.length === 0 && this.#options.media.sender.queuedFrames === 0;
+  }
+
+  /** The agent did not ask for it, and may wait for its marks. */
+  #giveUpRest(): void {
+    const names = [...this.#markNames, ...this.#marks.map(({ name }) => name)];
+    this.#droppedSamples += this.#queue.length;
+    this.clear();
+    for (const name of names) this.#options.handlers.onMark(name);
   }
 
   #waitingMs(): number {

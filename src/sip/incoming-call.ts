@@ -4,7 +4,7 @@ import { Call } from './call.ts';
 import { ALLOW } from './capabilities.ts';
 import { Dialog } from './dialog.ts';
 import { extraFields } from './extra-fields.ts';
-import { fieldValue, fieldValues, type SipRequest } from './message.ts';
+import { fieldValue, fieldValues, type HeaderField, type SipRequest } from './message.ts';
 import type { NameAddress } from './name-address.ts';
 import type { SessionDescription } from './sdp.ts';
 import type { InviteServerTransaction } from './server-transaction.ts';
@@ -50,6 +50,11 @@ export class IncomingCall extends Call {
     this.to = party(this.#request.to);
     this.offer = offer;
     this.source = transaction.source;
+  }
+
+  /** Header fields of the INVITE, in order. */
+  get fields(): readonly HeaderField[] {
+    return this.#request.fields;
   }
 
   /** First value of a header field of the INVITE. */

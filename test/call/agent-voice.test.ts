@@ -225,6 +225,51 @@ test('a held agent goes on where it was', async () => {
   assert.ok(world.told.includes('mark end'));
 });
 
+test('what the agent says to a held caller is not kept, and its mark follows what is left', async () => {
+  const world = makeWorld();
+  const [before, during, after] = [sound(1000, 1), sound(1000, 2), sound(1000, 3)];
+  world.voice.play(wide(before));
+  await world.run(300);
+  world.voice.pause();
+  world.voice.play(wide(during));
+  world.voice.mark('during');
+  await world.run(2000);
+  assert.equal(
+    world.told.filter((what) => what.startsWith('mark')),
+    [],
+  );
+  world.voice.resume();
+  await world.run(1500);
+  assert.ok(world.told.includes('mark during'));
+  world.voice.play(wide(after));
+  await world.run(1500);
+  assertHeard(world, before.subarray(400 * 8));
+  assertHeard(world, after);
+  const heard = world.heard();
+  assert.ok(locate(during.subarray(0, 4000), heard, 8000).correlation < 0.5, 'it is not heard');
+  assert.is(world.voice.droppedMs, 1000);
+});
+
+test('after a long hold the rest of a sentence is not played, and its marks are told', async () => {
+  const world = makeWorld();
+  const [before, after] = [sound(2000, 1), sound(1000, 2)];
+  world.voice.play(wide(before));
+  world.voice.mark('before');
+  await world.run(300);
+  world.voice.pause();
+  await world.run(6000);
+  const frames = world.sender.wire.length;
+  world.voice.resume();
+  assert.ok(world.told.includes('mark before'));
+  await world.run(1000);
+  assert.ok(world.sender.wire.slice(frames).every((frame) => frame === SILENCE));
+  world.voice.play(wide(after));
+  world.voice.mark('after');
+  await world.run(1500);
+  assertHeard(world, after);
+  assert.ok(world.told.includes('mark after'));
+});
+
 test('five minutes may wait, and what is beyond is counted and not heard', async () => {
   const world = makeWorld();
   const minute = new Int16Array(16_000 * 60).fill(1000);

@@ -15,6 +15,7 @@ import { SdpOrigin } from '../../sip/sdp-origin.ts';
 import { AdmissionError } from '../../speech/admission.ts';
 import { Capture } from '../capture.ts';
 import type { Leg, LegFormat, LegHandlers, LegMedia, LegPlayout } from '../leg.ts';
+import { callParameters } from './call-parameters.ts';
 
 const CLOCK_RATE = 8000;
 /** The 2.5 s in which a long utterance may still be cut, silence for a gap, and what the network held back. */
@@ -44,6 +45,7 @@ export class SipLeg implements Leg {
   readonly from: string;
   readonly to: string;
   readonly sipCallId: string;
+  readonly parameters?: Readonly<Record<string, string>>;
   readonly #options: SipLegOptions;
   readonly #call: IncomingCall;
   readonly #origin = new SdpOrigin();
@@ -62,6 +64,8 @@ export class SipLeg implements Leg {
     this.from = nameOf(options.call.from);
     this.to = nameOf(options.call.to);
     this.sipCallId = options.call.callId;
+    const parameters = callParameters(options.call.fields);
+    if (parameters) this.parameters = parameters;
   }
 
   async answer(handlers: LegHandlers): Promise<LegMedia> {

@@ -14,7 +14,7 @@ export interface AgentPlayerHandlers {
 export interface AgentPlayer {
   /** Whether anything waits to be heard, or is being heard. */
   readonly isPlaying: boolean;
-  /** Audio that was dropped because too much of it waited already. */
+  /** Audio that was dropped because too much of it waited already, or the caller was on hold. */
   readonly droppedMs: number;
   /** 16 bit mono at 16 kHz, which is not kept. */
   play(pcm: Int16Array): void;
@@ -22,8 +22,9 @@ export interface AgentPlayer {
   mark(name: string): void;
   /** Silences the caller's ear now. Marks that were not reached are forgotten. */
   clear(): void;
-  /** Nothing is heard until {@link resume}, and nothing is lost. */
+  /** Nothing is heard until {@link resume}. */
   pause(): void;
+  /** Goes on where it was; a player may leave out what nobody waits for any more. */
   resume(): void;
   /** 0 … 1. */
   setVolume(volume: number): void;
