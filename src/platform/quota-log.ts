@@ -126,8 +126,8 @@ export class QuotaLog {
    */
   counterWaitMs(nowMs: number, limit: number): number {
     const windowMs = this.#windowMs;
+    if (this.#entries.length < limit) return 0;
     const arrivals = this.#entries.map((entry) => this.#arrivalMs(entry, nowMs)).sort(ascending);
-    if (arrivals.length < limit) return 0;
     let waitMs = 0;
     for (const startMs of [...arrivals, ...arrivals.map((arrivalMs) => arrivalMs + windowMs)]) {
       const covered = 1 - (nowMs - startMs) / windowMs;

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { type RawData, WebSocket } from 'ws';
 import type { Clock, Timer } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
+import { sendMaskedText } from './masked-text.ts';
 import { errorFromClose, errorFromProse, PlatformError } from './platform-errors.ts';
 import type { KeyCarrier, RealtimeAuth } from './realtime-auth.ts';
 import { readRealtimeMessage } from './realtime-frame.ts';
@@ -72,6 +74,8 @@ export class RealtimeConnection {
   readonly #counters: RealtimeCounters;
   readonly #onClosed: ((error: GatewayError | undefined) => void) | undefined;
   readonly #socket: WebSocket;
+  /** Below the WebSocket; there from the handshake on. */
+  #stream: Socket | undefined;
   readonly #opening: Promise<void>;
   #settleOpening: { readonly resolve: () => void; readonly reject: (error: GatewayError) => void } | undefined;
   #openingTimer: Timer;
@@ -105,7 +109,10 @@ export class RealtimeConnection {
       this.#fail(new PlatformError('ERR_PLATFORM_TIMEOUT', 'the platform did not answer the WebSocket handshake')),
     );
     this.#socket
-      .on('upgrade', (response) => options.onHeaders?.(response.headers))
+      .on('upgrade', (response) => {
+        this.#stream = response.socket;
+        options.onHeaders?.(response.headers);
+      })
       .on('open', () => this.#onOpen())
       .on('message', (data, isBinary) => this.#onMessage(data, isBinary))
       .on('ping', () => this.#heard())
@@ -155,8 +162,8 @@ export class RealtimeConnection {
   }
 
   /**
-   * Sends one `stt` request and waits for its transcript, which may be empty. `frame` is the whole text message; it is
-   * not changed and may be sent again elsewhere.
+   * Sends one `stt` request and waits for its transcript, which may be empty. `frame` is the whole text message, and the
+   * caller's again when this returns.
    *
    * @throws GatewayError `ERR_PLATFORM_TIMEOUT` - no transcript within `timeoutMs`; the connection is closed.
    * @throws GatewayError `ERR_PLATFORM_UNAVAILABLE` - the connection closed before the transcript came.
@@ -203,7 +210,8 @@ export class RealtimeConnection {
     this.#request = request;
     this.#requests++;
     this.#lastUsedMs = this.#clock.nowMs();
-    this.#socket.send(frame, { binary: false });
+    if (typeof frame === 'string') this.#socket.send(frame);
+    else if (this.#stream) sendMaskedText(this.#stream, frame);
   }
 
   /** Nothing was heard while nothing was read. */

@@ -29,38 +29,44 @@ export function sttSampleRate(format: SttFormat): 8000 | 16000 {
   return FORMATS[format].sampleRate;
 }
 
+const BYTES_PER_SAMPLE = { linear16: 2, mulaw: 1 } as const;
 const PREFIX = '{"type":"stt","payload":{"audioBase64":"';
-/** Where the WAV file of the request at work lies: one for all, since a request is built in one go. It grows as needed. */
-let scratch = new Uint8Array(0);
+/** A minute of 16 kHz is larger than that, but rare. */
+const MAX_KEPT_BYTES = 1_048_576;
+/** Where requests are built, one after the other. Its pages are there already, which takes longest of all otherwise. */
+let scratch: Buffer = Buffer.alloc(0);
 
 /**
  * The text message that asks for the transcript of one utterance: `pcm` at `sampleRate` as a WAV file in base64.
- * Nothing of its size is built but the one buffer that is sent.
+ *
+ * @returns memory of the next request: it is valid until the next call.
  */
 export function buildSttRequest(pcm: Int16Array, sampleRate: number, options: SttRequestOptions): Buffer {
   const { format, sampleRate: sentRate } = FORMATS[options.format];
   const samples = sampleRate === sentRate ? pcm : Resampler.resample(pcm, sampleRate, sentRate);
   const data = format === 'mulaw' ? toUlaw(samples) : bytesOf(samples);
-  const wav = toWav(wavHeader({ format, sampleRate: sentRate, dataBytes: data.length }), data);
+  const header = wavHeader({ format, sampleRate: sentRate, dataBytes: samples.length * BYTES_PER_SAMPLE[format] });
+  // Groups of three bytes are independent: one piece ends with the first group that reaches into the audio.
+  const borrowedBytes = Math.min(data.length, (3 - (header.length % 3)) % 3);
+  const start = new Uint8Array(header.length + borrowedBytes);
+  start.set(header);
+  start.set(data.subarray(0, borrowedBytes), header.length);
 
   const suffix = `"${fieldsAfterAudio(options)}}}`;
-  const base64Bytes = Math.ceil(wav.length / 3) * 4;
-  const message = Buffer.allocUnsafe(PREFIX.length + base64Bytes + Buffer.byteLength(suffix));
-  message.write(PREFIX, 0, 'latin1');
-  base64Writer(loadAddon().addon)(wav, message, PREFIX.length);
-  message.write(suffix, PREFIX.length + base64Bytes);
+  const base64Bytes = Math.ceil((header.length + data.length) / 3) * 4;
+  const message = takeScratch(PREFIX.length + base64Bytes + Buffer.byteLength(suffix));
+  const write = base64Writer(loadAddon().addon);
+  let position = message.write(PREFIX, 0, 'latin1');
+  position += write(start, message, position);
+  position += write(data.subarray(borrowedBytes), message, position);
+  message.write(suffix, position);
   return message;
 }
 
-/** Valid until the next call. A chunk of odd length is padded (RIFF). */
-function toWav(header: Uint8Array, data: Uint8Array): Uint8Array {
-  const paddedBytes = data.length + (data.length % 2);
-  const length = header.length + paddedBytes;
-  if (scratch.length < length) scratch = new Uint8Array(length);
-  scratch.set(header);
-  scratch.set(data, header.length);
-  scratch.fill(0, header.length + data.length, length);
-  return scratch.subarray(0, length);
+function takeScratch(bytes: number): Buffer {
+  if (bytes > MAX_KEPT_BYTES) return Buffer.allocUnsafeSlow(bytes);
+  if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(Math.min(2 * bytes, MAX_KEPT_BYTES));
+  return scratch.subarray(0, bytes);
 }
 
 function fieldsAfterAudio(options: SttRequestOptions): string {
@@ -74,9 +80,10 @@ function fieldsAfterAudio(options: SttRequestOptions): string {
   return `,${JSON.stringify(fields).slice(1, -1)}`;
 }
 
+/** A chunk of odd length is padded (RIFF). */
 function toUlaw(pcm: Int16Array): Uint8Array {
-  const codes = new Uint8Array(pcm.length);
-  G711.encodeUlaw(pcm, codes);
+  const codes = new Uint8Array(pcm.length + (pcm.length % 2));
+  G711.encodeUlaw(pcm, codes.subarray(0, pcm.length));
   return codes;
 }
 

@@ -15,7 +15,10 @@ export type { Transcript, TranscriptPart, Utterance } from './utterance.ts';
 
 export interface TranscriberOptions {
   readonly connect: SttConnect;
-  /** Makes the request of an utterance: `buildSttRequest` with the settings of the gateway. */
+  /**
+   * Makes the request of an utterance: `buildSttRequest` with the settings of the gateway. It is sent at once, and what
+   * comes back may be overwritten by the next.
+   */
   readonly encode: (pcm: Int16Array, sampleRate: number) => Buffer;
   readonly clock: Clock;
   readonly guard: AccountGuard;
@@ -70,7 +73,6 @@ export interface TranscriberStatistics {
 /** Some utterances as one request, on one connection or, when it is late, on two. */
 interface SttRequest {
   readonly utterances: readonly OpenUtterance[];
-  readonly frame: Buffer;
   /** Connections that work on it. */
   pending: number;
   /** Whether its utterances have their answer, or go on without it. */
@@ -289,7 +291,7 @@ export class Transcriber {
   #begin(utterances: readonly OpenUtterance[], socket: PooledSocket, slot: RequestSlot): void {
     let frame: Buffer;
     try {
-      frame = this.#options.encode(joinAudio(utterances), utterances[0]!.sampleRate);
+      frame = this.#encode(utterances);
     } catch (thrown) {
       slot.cancelled();
       for (const utterance of utterances) this.#fail(utterance, toError(thrown));
@@ -300,16 +302,20 @@ export class Transcriber {
     const sentAtMs = this.#options.clock.nowMs();
     for (const utterance of utterances) utterance.wireAtMs ??= sentAtMs;
     this.#merged += utterances.length - 1;
-    const request: SttRequest = { utterances, frame, pending: 0, isOver: false };
-    void this.#send(request, socket, slot);
+    const request: SttRequest = { utterances, pending: 0, isOver: false };
+    void this.#send(request, frame, socket, slot);
     this.#hedge?.watch(
       request,
       () => this.#pool.take(),
-      (other, otherSlot) => void this.#send(request, other, otherSlot),
+      (other, otherSlot) => void this.#send(request, this.#encode(utterances), other, otherSlot),
     );
   }
 
-  async #send(request: SttRequest, socket: PooledSocket, slot: RequestSlot): Promise<void> {
+  #encode(utterances: readonly OpenUtterance[]): Buffer {
+    return this.#options.encode(joinAudio(utterances), utterances[0]!.sampleRate);
+  }
+
+  async #send(request: SttRequest, frame: Buffer, socket: PooledSocket, slot: RequestSlot): Promise<void> {
     const { clock, guard, timeoutMs = 30_000 } = this.#options;
     const sentAtMs = clock.nowMs();
     let isAnswered = false;
@@ -317,7 +323,7 @@ export class Transcriber {
     request.pending++;
     slot.sent();
     try {
-      const text = await socket.connection.transcribe(request.frame, { timeoutMs });
+      const text = await socket.connection.transcribe(frame, { timeoutMs });
       isAnswered = true;
       slot.answered();
       guard.succeeded(sentAtMs);

@@ -75,7 +75,8 @@ export class UtteranceAudio {
       this.#makeRoom(delaySamples);
       this.#written += this.#resampler.flush(this.#output.subarray(this.#written));
     }
-    const pcm = this.#output.slice(delaySamples, end);
+    // Not a copy: it would be as large as all that was said, and made just when somebody waits.
+    const pcm = this.#output.subarray(delaySamples, end);
     this.#output = NONE;
     return pcm;
   }
