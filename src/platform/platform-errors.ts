@@ -126,7 +126,7 @@ const PROSE: readonly (readonly [RegExp, PlatformErrorCode])[] = [
   [/usage limit|insufficient (?:funds|balance|credits?)|payment required/i, 'ERR_PLATFORM_WALLET'],
   [/rate.?limit|too many requests/i, 'ERR_PLATFORM_RATE'],
   [/^error generating|internal .*error/i, 'ERR_PLATFORM_UNAVAILABLE'],
-  [/invalid (?:payload|message)|only wav/i, 'ERR_PLATFORM_REQUEST'],
+  [/invalid (?:payload|message)|only wav|\bmust (?:be|have|not)\b|\bis required\b/i, 'ERR_PLATFORM_REQUEST'],
   [/api.?key|inactive|unauthori[sz]ed|authentication/i, 'ERR_PLATFORM_AUTH'],
 ];
 

@@ -23,6 +23,22 @@ export const text: z.ZodType<MaybeText> = z.string().nullish();
 export const flag: z.ZodType<boolean | null | undefined> = z.boolean().nullish();
 export const number: z.ZodType<number | null | undefined> = z.number().nullish();
 
+/**
+ * An object some of whose fields come under other names, which the platform's guide does not settle: the first of
+ * `names` that is there is taken for a field that is not. What came stays as it is besides.
+ */
+export function aliased<T>(names: Readonly<Record<string, readonly string[]>>, schema: z.ZodType<T>): z.ZodType<T> {
+  return z.preprocess((data) => {
+    if (!isRecord(data)) return data;
+    const filled: Record<string, unknown> = { ...data };
+    for (const [field, others] of Object.entries(names)) {
+      const name = [field, ...others].find((one) => data[one] !== undefined && data[one] !== null);
+      if (name !== undefined) filled[field] = data[name];
+    }
+    return filled;
+  }, schema);
+}
+
 export const details: z.ZodType<Details> = z.preprocess(
   (data) => {
     if (isRecord(data)) return data;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { AudioStream } from '../audio-stream.ts';
 import type { Caller, CallOptions } from '../caller.ts';
 import { ENDPOINTS } from '../endpoints.ts';
-import { type Details, details, id, type MaybeText, type Page, pageOf, text } from './answers.ts';
+import { aliased, type Details, details, id, type MaybeText, type Page, pageOf, text } from './answers.ts';
 
 const endpoints = ENDPOINTS.conversations;
 
@@ -29,7 +29,10 @@ export interface JoinedCall {
   readonly details: Details;
 }
 
-const conversation: z.ZodType<Conversation> = z.looseObject({ id: id.optional(), status: text, voiceAgentId: text });
+const conversation: z.ZodType<Conversation> = aliased(
+  { id: ['conversationId', 'jobId', 'callId'], voiceAgentId: ['agentId'] },
+  z.looseObject({ id: id.optional(), status: text, voiceAgentId: text }),
+);
 
 /** Calls of agents, past and present. All methods throw as {@link Caller.json} does. */
 export class Conversations {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Clock } from '../../../core/clock.ts';
-import { isRecord, platformError } from '../../platform-errors.ts';
+import { platformError } from '../../platform-errors.ts';
 import type { Caller, CallOptions } from '../caller.ts';
 import { ENDPOINTS } from '../endpoints.ts';
 import { RequestWatch, sleep } from '../request-watch.ts';
-import { id, type MaybeText, type Page, pageOf, text } from './answers.ts';
+import { aliased, id, type MaybeText, type Page, pageOf, text } from './answers.ts';
 
 const endpoints = ENDPOINTS.jobs;
 const FIRST_POLL_MS = 1_000;
@@ -50,12 +50,8 @@ export interface WaitOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-const job: z.ZodType<Job> = z.preprocess(
-  (data) => {
-    if (!isRecord(data)) return data;
-    const jobId = data['jobId'] ?? data['id'];
-    return { ...data, jobId, id: data['id'] ?? jobId };
-  },
+const job: z.ZodType<Job> = aliased(
+  { id: ['jobId'], jobId: ['id'] },
   z.looseObject({ id, jobId: id, type: text, status: text }),
 );
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Caller, CallOptions } from '../caller.ts';
 import { ENDPOINTS } from '../endpoints.ts';
-import { type Details, details, id, type MaybeText, type Page, pageOf, text } from './answers.ts';
+import { aliased, type Details, details, id, type MaybeText, type Page, pageOf, text } from './answers.ts';
 import type { ListQuery } from './voice-agents.ts';
 
 const endpoints = ENDPOINTS.phoneNumbers;
@@ -22,7 +22,10 @@ export interface NumberCall {
   readonly [field: string]: unknown;
 }
 
-const phoneNumber: z.ZodType<PhoneNumber> = z.looseObject({ id, number: text, label: text, voiceAgentId: text });
+const phoneNumber: z.ZodType<PhoneNumber> = aliased(
+  { voiceAgentId: ['agentId'] },
+  z.looseObject({ id, number: text, label: text, voiceAgentId: text }),
+);
 
 /** Phone numbers. All methods throw as {@link Caller.json} does. */
 export class PhoneNumbers {
