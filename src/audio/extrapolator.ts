@@ -2,6 +2,7 @@ import { ComfortNoise } from './comfort-noise.ts';
 import { dotProduct } from './dot-product.ts';
 import { NoiseFloor } from './noise-floor.ts';
 import { PitchFinder } from './pitch.ts';
+import type { SpeechLevels } from './speech-power.ts';
 
 /** The spectral envelope is taken from this much of the end of what was heard. */
 const ANALYSIS_MS = 20;
@@ -40,7 +41,8 @@ export class Extrapolator {
   readonly #samplesPerMs: number;
   readonly #pitch: PitchFinder;
   readonly #noise = new ComfortNoise();
-  readonly #noiseFloor = new NoiseFloor();
+  readonly #noiseFloor = new NoiseFloor('power');
+  readonly #observed: SpeechLevels = { power: Number.NaN, treblePower: 0 };
   readonly #order: number;
   readonly #window: Float64Array;
   readonly #windowed: Float64Array;
@@ -91,7 +93,8 @@ export class Extrapolator {
       energy += sample * sample;
     }
     const samples = end - start;
-    this.#noiseFloor.add(energy / (Math.ceil(samples / 2) * OVERLOAD ** 2), samples / this.#samplesPerMs);
+    this.#observed.power = energy / (Math.ceil(samples / 2) * OVERLOAD ** 2);
+    this.#noiseFloor.add(this.#observed, samples / this.#samplesPerMs);
   }
 
   /** Prepares to continue `pcm` at `end`. Needs {@link historySamples} before it. */

@@ -1,4 +1,5 @@
 import { SILENCE_DBOV } from './level.ts';
+import type { SpeechLevels } from './speech-power.ts';
 
 /** Levels are averaged over this long, so that a single frame neither lowers nor raises the floor. */
 const BLOCK_MS = 100;
@@ -22,6 +23,7 @@ const UNKNOWN_FLOOR_DBOV = -50;
  * for the length of the window.
  */
 export class NoiseFloor {
+  readonly #band: keyof SpeechLevels;
   /** Ring of the levels of complete blocks in dBov. */
   readonly #levels = new Float64Array(WINDOW_BLOCKS);
   #blocks = 0;
@@ -34,16 +36,20 @@ export class NoiseFloor {
   #highest = 0;
   #mean = 0;
 
+  constructor(band: keyof SpeechLevels) {
+    this.#band = band;
+  }
+
   get dbov(): number {
     return this.#dbov;
   }
 
   /**
-   * Takes the next frame; `power` is its mean square relative to the overload point, 0 … 1. @returns whether the
-   * estimate was made anew.
+   * Takes the levels of the next frame; whole, since a number of its own would be an object for each frame. @returns
+   * whether the estimate was made anew.
    */
-  add(power: number, durationMs: number): boolean {
-    this.#energy += power * durationMs;
+  add(levels: Readonly<SpeechLevels>, durationMs: number): boolean {
+    this.#energy += (this.#band === 'power' ? levels.power : levels.treblePower) * durationMs;
     this.#durationMs += durationMs;
     if (this.#durationMs < BLOCK_MS) return false;
     const levelDbov = Math.max(SILENCE_DBOV, 10 * Math.log10(this.#energy / this.#durationMs));

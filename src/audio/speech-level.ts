@@ -1,3 +1,5 @@
+import type { SpeechLevels } from './speech-power.ts';
+
 /** What is more than 26 dB weaker than the voice is its breath and its room; final syllables are stronger. */
 const RANGE = 10 ** (-26 / 10);
 /** The level is that of the loudest syllable, which fades by 10 dB a second: sentences end quieter than they begin. */
@@ -17,8 +19,8 @@ export class SpeechLevel {
     return RANGE * this.#loudest;
   }
 
-  /** Takes the power of the next frame. */
-  add(power: number, isVoice: boolean, durationMs: number): void {
+  /** Takes the levels of the next frame; whole, since a number of its own would be an object for each frame. */
+  add({ power }: Readonly<SpeechLevels>, isVoice: boolean, durationMs: number): void {
     this.#silentMs = isVoice ? 0 : this.#silentMs + durationMs;
     if (this.#silentMs > MEMORY_MS) {
       this.reset();

@@ -6,9 +6,9 @@ import { type SpeechLevels, SpeechPower } from './speech-power.ts';
 
 /** Of the modes 0 … 3: nearly as sensitive as 0, and fooled by much less. */
 const MODE = 1;
-/** Above the floor, a frame may start voice; half of that is enough to go on, so that weak syllable ends stay in. */
-const ONSET_MARGIN_DB = 5;
-const HOLD_MARGIN_DB = 2.5;
+/** 5 dB above the floor, a frame may start voice; half of that is enough to go on, so that weak syllable ends stay in. */
+const ONSET_MARGIN = 10 ** (5 / 10);
+const HOLD_MARGIN = 10 ** (2.5 / 10);
 /** Frames below -66 dBov are never voice: what a silent G.711 line makes of rounding lies below. */
 const QUIETEST_VOICE_POWER = 10 ** (-66 / 10);
 
@@ -52,8 +52,8 @@ export class VoiceActivity {
   readonly #fvad: Fvad;
   readonly #sampleRate: number;
   readonly #speech: SpeechPower;
-  readonly #floor = new NoiseFloor();
-  readonly #trebleFloor = new NoiseFloor();
+  readonly #floor = new NoiseFloor('power');
+  readonly #trebleFloor = new NoiseFloor('treblePower');
   readonly #level = new SpeechLevel();
   /** What power and treble power must reach to stand out: at an onset, and to go on. */
   readonly #onset: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
@@ -113,7 +113,8 @@ export class VoiceActivity {
   }
 
   /** As `process`, for a frame that somebody has measured with a {@link SpeechPower} of the same stream. */
-  judge(frame: Int16Array, { power, treblePower }: Readonly<SpeechLevels>): boolean {
+  judge(frame: Int16Array, levels: Readonly<SpeechLevels>): boolean {
+    const { power, treblePower } = levels;
     const durationMs = (frame.length * 1000) / this.#sampleRate;
     if (durationMs !== 20 && durationMs !== 10 && durationMs !== 30) {
       throw new RangeError(`Expected a frame of 10, 20 or 30 ms but received ${frame.length} samples`);
@@ -131,9 +132,9 @@ export class VoiceActivity {
     // What stands out and can not be heard is news to the detector all the same: the breath before a word.
     this.#quietMs = standsOut ? 0 : this.#quietMs + durationMs;
     this.#isVoice = this.#isAsked(durationMs) && this.#soundsLikeSpeech(frame) && canBeVoice;
-    this.#level.add(power, this.#isVoice, durationMs);
-    const isFloorNew = this.#floor.add(power, durationMs);
-    if (this.#trebleFloor.add(treblePower, durationMs) || isFloorNew) this.#updateThresholds();
+    this.#level.add(levels, this.#isVoice, durationMs);
+    const isFloorNew = this.#floor.add(levels, durationMs);
+    if (this.#trebleFloor.add(levels, durationMs) || isFloorNew) this.#updateThresholds();
     return this.#isVoice;
   }
 
@@ -170,20 +171,18 @@ export class VoiceActivity {
   }
 
   #updateThresholds(): void {
-    this.#background.power = toPower(this.#floor.dbov);
-    this.#background.treblePower = toPower(this.#trebleFloor.dbov);
-    this.#onset.power = toPower(this.#floor.dbov + ONSET_MARGIN_DB);
-    this.#onset.treblePower = toPower(this.#trebleFloor.dbov + ONSET_MARGIN_DB);
-    this.#hold.power = toPower(this.#floor.dbov + HOLD_MARGIN_DB);
-    this.#hold.treblePower = toPower(this.#trebleFloor.dbov + HOLD_MARGIN_DB);
+    const power = 10 ** (this.#floor.dbov / 10);
+    const treblePower = 10 ** (this.#trebleFloor.dbov / 10);
+    this.#background.power = power;
+    this.#background.treblePower = treblePower;
+    this.#onset.power = power * ONSET_MARGIN;
+    this.#onset.treblePower = treblePower * ONSET_MARGIN;
+    this.#hold.power = power * HOLD_MARGIN;
+    this.#hold.treblePower = treblePower * HOLD_MARGIN;
   }
 
   #configure(): void {
     this.#fvad.module._fvad_set_sample_rate(this.#detector, this.#sampleRate);
     this.#fvad.module._fvad_set_mode(this.#detector, MODE);
   }
-}
-
-function toPower(dbov: number): number {
-  return 10 ** (dbov / 10);
 }

@@ -59,7 +59,8 @@ export class Capture implements BatchStream {
   #base: number | undefined;
   /** Least `arrival − position` seen, in ms: when sample 0 can have been heard at the earliest. */
   #offsetMs = Number.POSITIVE_INFINITY;
-  #lastArrivalMs: number;
+  /** A number from the start: a field that was once undefined takes a new object for every fraction. */
+  #lastArrivalMs = Number.NaN;
   /** Made at the first loss: most calls have none. */
   #concealer: Concealer | undefined;
   #concealedSamples = 0;

@@ -64,8 +64,9 @@ export class RtcpSchedule {
   #sixteenPackets = 16 * FIRST_PACKET_BYTES;
   /** As it was when the next report was scheduled. */
   #members = 1;
-  #lastMs: number;
-  #nextMs: number;
+  /** Numbers from the start: a field that was once undefined takes a new object for every fraction. */
+  #lastMs = Number.NaN;
+  #nextMs = Number.NaN;
   #isFirst = true;
 
   constructor({ sessionKbps, random }: RtcpScheduleOptions, nowMs: number) {

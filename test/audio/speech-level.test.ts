@@ -6,7 +6,7 @@ const test = suite('SpeechLevel');
 const LOUD = 10 ** -2;
 
 function speak(level: SpeechLevel, power: number, isVoice: boolean, frames: number): void {
-  for (let i = 0; i < frames; i++) level.add(power, isVoice, 20);
+  for (let i = 0; i < frames; i++) level.add({ power, treblePower: 0 }, isVoice, 20);
 }
 
 const leastDb = (level: SpeechLevel): number => 10 * Math.log10(level.least);
