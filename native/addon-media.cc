@@ -28,10 +28,12 @@ void OnWake(napi_env env, napi_value onWake, void* context, void*) {
   if (env == nullptr) return;
   Transport* const transport = static_cast<Transport*>(context);
   if (transport->media == nullptr) return;
-  transport->media->WakeHandled();
   napi_value undefined = nullptr;
   napi_get_undefined(env, &undefined);
-  if (napi_call_function(env, undefined, onWake, 0, nullptr, nullptr) != napi_pending_exception) return;
+  const napi_status status = napi_call_function(env, undefined, onWake, 0, nullptr, nullptr);
+  // Not before: N-API calls again at once while wakes are queued, and the rest of the event loop would wait for that.
+  if (transport->media != nullptr) transport->media->WakeHandled();
+  if (status != napi_pending_exception) return;
   // Left to itself, N-API makes a warning of it and the process goes on without its media.
   napi_value exception = nullptr;
   napi_get_and_clear_last_exception(env, &exception);

@@ -13,12 +13,12 @@
 namespace hamsa {
 namespace {
 
-/** How often the sockets are drained and, if there is something to tell, JavaScript is woken. */
-constexpr int64_t kDrainPeriodNs = 5 * kNsPerMs;
+/** How often the sockets are drained and, if there is something to tell, JavaScript is woken; on the grid of deadlines. */
+constexpr int64_t kDrainPeriodNs = 2 * kPacingGridNs;
 /** The longest that one drain may take; the rest waits for the next round. */
 constexpr int64_t kMaxDrainNs = 2 * kNsPerMs;
 /** Datagrams that are read between two looks at the clock. */
-constexpr int kEventsPerRound = 16;
+constexpr int kEventsPerRound = 32;
 
 /** Adds to a counter that the media thread alone writes. */
 void Add(std::atomic<uint32_t>& counter, uint32_t amount) {
@@ -114,7 +114,7 @@ void MediaThread::Loop() {
     if (nowNs >= nextDrainNs) {
       // What does not fit before the next deadline goes on right after it.
       if (Drain(std::min(nextSendNs, nowNs + kMaxDrainNs))) {
-        nextDrainNs += kDrainPeriodNs * ((nowNs - nextDrainNs) / kDrainPeriodNs + 1);
+        nextDrainNs = (nowNs / kDrainPeriodNs + 1) * kDrainPeriodNs;
       }
       WakeIfNeeded();
     }

@@ -47,7 +47,7 @@ class MediaThread {
 
   /** JavaScript's thread. */
   void Submit(const MediaCommand& command);
-  /** JavaScript's thread, before it looks at the ring and the ticks. */
+  /** JavaScript's thread, after it has looked at the ring and the ticks; what came meanwhile wakes it at the next drain. */
   void WakeHandled() { wakePending_.store(false, std::memory_order_seq_cst); }
 
   /** Whether it runs with SCHED_FIFO, ahead of every ordinary thread; the system permits that to few. */

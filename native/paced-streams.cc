@@ -7,8 +7,6 @@
 namespace hamsa {
 namespace {
 
-/** Deadlines lie on this grid: streams that share a point of it share a wake-up. */
-constexpr int64_t kGridNs = kNsPerMs;
 /** Streams are spread over this many points of the grid at most. */
 constexpr int64_t kMaxPhases = 64;
 
@@ -61,16 +59,16 @@ bool PacedStreams::Stop(MediaPort* port) {
 
 /** The point of the grid, within the next `ptimeNs`, at which the fewest streams send. */
 int64_t PacedStreams::FirstDeadlineNs(int64_t ptimeNs) const {
-  const int64_t startNs = (MonotonicNs() / kGridNs + 1) * kGridNs;
-  const int64_t phases = std::clamp<int64_t>(ptimeNs / kGridNs, 1, kMaxPhases);
+  const int64_t startNs = (MonotonicNs() / kPacingGridNs + 1) * kPacingGridNs;
+  const int64_t phases = std::clamp<int64_t>(ptimeNs / kPacingGridNs, 1, kMaxPhases);
   int load[kMaxPhases] = {};
   for (uint32_t slot = 0; slot < slots_.load(std::memory_order_relaxed); slot++) {
     const int64_t deadlineNs = deadlinesNs_[slot].load(std::memory_order_relaxed);
     if (deadlineNs == kNever) continue;
     const int64_t phaseNs = ((deadlineNs - startNs) % ptimeNs + ptimeNs) % ptimeNs;
-    load[std::min(phaseNs / kGridNs, phases - 1)]++;
+    load[std::min(phaseNs / kPacingGridNs, phases - 1)]++;
   }
-  return startNs + (std::min_element(load, load + phases) - load) * kGridNs;
+  return startNs + (std::min_element(load, load + phases) - load) * kPacingGridNs;
 }
 
 PacedStreams::Round PacedStreams::Run(int64_t graceNs) {
@@ -83,7 +81,7 @@ PacedStreams::Round PacedStreams::Run(int64_t graceNs) {
     if (deadlineNs <= nowNs - graceNs) {
       if (!TryClaim(slot)) {
         // The other thread is at it, and its next deadline is not known yet.
-        round.earliestNs = std::min(round.earliestNs, nowNs + kGridNs);
+        round.earliestNs = std::min(round.earliestNs, nowNs + kPacingGridNs);
         continue;
       }
       deadlineNs = deadlinesNs_[slot].load(std::memory_order_relaxed);
@@ -91,12 +89,14 @@ PacedStreams::Round PacedStreams::Run(int64_t graceNs) {
         Send(slot, nowNs);
         round.sent++;
         nowNs = MonotonicNs();
+        quietUntilNs_.store(nowNs, std::memory_order_relaxed);
         deadlineNs = deadlinesNs_[slot].load(std::memory_order_relaxed);
       }
       Release(slot);
     }
     round.earliestNs = std::min(round.earliestNs, deadlineNs);
   }
+  quietUntilNs_.store(round.earliestNs, std::memory_order_relaxed);
   return round;
 }
 

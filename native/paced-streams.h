@@ -11,6 +11,11 @@
 namespace hamsa {
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+/**
+ * Deadlines are whole multiples of this on the monotonic clock: streams that share one share a wake-up, which costs as
+ * much as several packets.
+ */
+constexpr int64_t kPacingGridNs = 2'500'000;
 
 /**
  * The streams that leave through the ports of a transport, and when each is due.
@@ -43,6 +48,8 @@ class PacedStreams {
 
   /** Sends what has been due for `graceNs`. Either thread. */
   Round Run(int64_t graceNs);
+  /** Until then all is well, as far as is known: something has just been sent, or is due only then. */
+  int64_t QuietUntilNs() const { return quietUntilNs_.load(std::memory_order_relaxed); }
 
   /** Whether a deadline has passed since `ForgetTicks`. */
   bool HasTicked() const { return ticked_.load(std::memory_order_relaxed); }
@@ -59,8 +66,10 @@ class PacedStreams {
   /** No stream's slot is as high. */
   std::atomic<uint32_t> slots_{0};
   std::atomic<bool> ticked_{false};
+  /** Written after every packet and every look, so that the other thread need not look at every stream. */
+  alignas(64) std::atomic<int64_t> quietUntilNs_{0};
   /** By slot of the port; written by whoever has the claim. `kNever` where there is no stream. */
-  std::array<std::atomic<int64_t>, kMaxPorts> deadlinesNs_;
+  alignas(64) std::array<std::atomic<int64_t>, kMaxPorts> deadlinesNs_;
   std::array<std::atomic<bool>, kMaxPorts> claimed_{};
   std::array<MediaPort*, kMaxPorts> ports_{};
 };

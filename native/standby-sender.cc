@@ -11,7 +11,10 @@
 namespace hamsa {
 namespace {
 
-/** How late a packet is when this thread sends it: by then most of what is due at once has left. */
+/**
+ * How long nothing has left although something is due when this thread looks, and how late a packet is that it sends: by
+ * then most of what is due at once has left.
+ */
 constexpr int64_t kGraceNs = kNsPerMs / 5;
 /** A stream that has just started, and the end, are noticed after this. */
 constexpr int64_t kLongestSleepNs = 5 * kNsPerMs;
@@ -55,12 +58,15 @@ void* StandbySender::Main(void* self) {
 void StandbySender::Loop() {
   PrepareRealtimeThread();
   while (!stop_.load(std::memory_order_acquire)) {
-    const PacedStreams::Round round = streams_->Run(kGraceNs);
-    if (round.sent > 0) control_->standbySent.fetch_add(round.sent, std::memory_order_relaxed);
-    if (round.earliestNs != kNever) {
-      SleepUntilNs(std::min(round.earliestNs + kGraceNs, MonotonicNs() + kLongestSleepNs));
+    const int64_t nowNs = MonotonicNs();
+    const int64_t quietUntilNs = streams_->QuietUntilNs();
+    if (quietUntilNs != kNever && nowNs < quietUntilNs + kGraceNs) {
+      SleepUntilNs(std::min(quietUntilNs + kGraceNs, nowNs + kLongestSleepNs));
       continue;
     }
+    const PacedStreams::Round round = streams_->Run(kGraceNs);
+    if (round.sent > 0) control_->standbySent.fetch_add(round.sent, std::memory_order_relaxed);
+    if (round.earliestNs != kNever) continue;
     uint64_t roused;
     if (read(rouse_, &roused, sizeof roused) < 0) continue;
   }

@@ -55,9 +55,6 @@ export class VoiceActivity {
   readonly #floor = new NoiseFloor('power');
   readonly #trebleFloor = new NoiseFloor('treblePower');
   readonly #level = new SpeechLevel();
-  /** What power and treble power must reach to stand out: at an onset, and to go on. */
-  readonly #onset: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
-  readonly #hold: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
   /** What the floors themselves are as powers: a voice comes on top of them. */
   readonly #background: SpeechLevels = { power: Number.NaN, treblePower: Number.NaN };
   #detector: number;
@@ -88,7 +85,7 @@ export class VoiceActivity {
     this.#detector = fvad.module._fvad_new();
     if (this.#detector === 0) throw new RangeError('Expected memory for a voice detector but received none');
     this.#configure();
-    this.#updateThresholds();
+    this.#updateBackground();
   }
 
   /** Level of the last frame above 100 Hz, in dBov: an offset of the line is no sound. */
@@ -121,12 +118,15 @@ export class VoiceActivity {
     }
     if (this.#detector === 0) throw new TypeError('Expected an open detector but received a frame after close()');
     this.#power = power;
-    const threshold = this.#isVoice ? this.#hold : this.#onset;
-    const standsOut = power >= threshold.power || treblePower >= threshold.treblePower;
+    const background = this.#background;
+    const margin = this.#isVoice ? HOLD_MARGIN : ONSET_MARGIN;
+    const powerStandsOut = power >= background.power * margin;
+    const trebleStandsOut = treblePower >= background.treblePower * margin;
+    const standsOut = powerStandsOut || trebleStandsOut;
     const { least } = this.#level;
     const isVoiceLevel =
-      (power >= threshold.power && power >= least + this.#background.power) ||
-      (treblePower >= threshold.treblePower && treblePower >= least + this.#background.treblePower);
+      (powerStandsOut && power >= least + background.power) ||
+      (trebleStandsOut && treblePower >= least + background.treblePower);
     // In digital silence nothing changes, although the filter may still ring.
     const canBeVoice = isVoiceLevel && power >= QUIETEST_VOICE_POWER && treblePower > 0;
     // What stands out and can not be heard is news to the detector all the same: the breath before a word.
@@ -134,7 +134,7 @@ export class VoiceActivity {
     this.#isVoice = this.#isAsked(durationMs) && this.#soundsLikeSpeech(frame) && canBeVoice;
     this.#level.add(levels, this.#isVoice, durationMs);
     const isFloorNew = this.#floor.add(levels, durationMs);
-    if (this.#trebleFloor.add(levels, durationMs) || isFloorNew) this.#updateThresholds();
+    if (this.#trebleFloor.add(levels, durationMs) || isFloorNew) this.#updateBackground();
     return this.#isVoice;
   }
 
@@ -151,7 +151,7 @@ export class VoiceActivity {
     this.#power = 0;
     this.#isVoice = false;
     this.#quietMs = 0;
-    this.#updateThresholds();
+    this.#updateBackground();
   }
 
   /** Gives the detector's memory back. Idempotent. */
@@ -170,15 +170,9 @@ export class VoiceActivity {
     return module._fvad_process(this.#detector, address, frame.length) === 1;
   }
 
-  #updateThresholds(): void {
-    const power = 10 ** (this.#floor.dbov / 10);
-    const treblePower = 10 ** (this.#trebleFloor.dbov / 10);
-    this.#background.power = power;
-    this.#background.treblePower = treblePower;
-    this.#onset.power = power * ONSET_MARGIN;
-    this.#onset.treblePower = treblePower * ONSET_MARGIN;
-    this.#hold.power = power * HOLD_MARGIN;
-    this.#hold.treblePower = treblePower * HOLD_MARGIN;
+  #updateBackground(): void {
+    this.#background.power = 10 ** (this.#floor.dbov / 10);
+    this.#background.treblePower = 10 ** (this.#trebleFloor.dbov / 10);
   }
 
   #configure(): void {

@@ -98,6 +98,29 @@ function nativeTests(addon: NativeAddon): void {
     });
   });
 
+  test('an owner that is slower than packets come does not hold up what else the event loop does', async () => {
+    await withTransport(async (transport) => {
+      let ticks = 0;
+      const port = await transport.open();
+      port.setRemote(toEndpoint(HOST, port.rtpPort), undefined);
+      const onTick = (): void => {
+        ticks += 1;
+        block(20);
+      };
+      port.startSending(sending({ onTick }));
+      await until('a tick', () => ticks > 0);
+      const before = ticks;
+      let turns = 0;
+      const endMs = performance.now() + 1000;
+      while (performance.now() < endMs) {
+        await pass(1);
+        turns += 1;
+      }
+      assert.ok(ticks - before > 20, `${ticks - before} ticks`);
+      assert.ok(turns > (ticks - before) / 2, `${turns} turns of the event loop in ${ticks - before} ticks`);
+    });
+  });
+
   test('everything written is told once and in order, however far the tap is behind', async () => {
     await withTransport(async (transport) => {
       const sink = await transport.open();
