@@ -8,7 +8,10 @@ type Command = (args: readonly string[]) => Promise<number>;
 const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load?: () => Promise<Command> }>> = {
   serve: { about: 'run the gateway', load: async () => (await import('./apps/serve.ts')).serve },
   demo: { about: 'a whole phone call on this machine', load: async () => (await import('./apps/demo.ts')).demo },
-  platform: { about: 'run the local platform', load: async () => (await import('./apps/platform.ts')).platform },
+  platform: {
+    about: 'run the local platform (--tier: of its account)',
+    load: async () => (await import('./apps/platform.ts')).platform,
+  },
   check: { about: 'check settings and environment', load: async () => (await import('./apps/check.ts')).check },
   mic: { about: 'transcribe a microphone' },
   transcribe: { about: 'transcribe files' },

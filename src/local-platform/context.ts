@@ -7,6 +7,7 @@ import type { Engines } from './engines/choose-engines.ts';
 import type { FaultQueue } from './faults.ts';
 import type { FixedWindow } from './fixed-window.ts';
 import type { JobRunner } from './jobs/job-runner.ts';
+import type { KnowledgeReader } from './knowledge-reader.ts';
 import type { Tier } from './knowledge-storage.ts';
 import type { MediaShelf } from './media-shelf.ts';
 import type { PlatformLog } from './platform-log.ts';
@@ -24,6 +25,7 @@ export interface PlatformContext {
   readonly state: PlatformState;
   /** Of the account: what its knowledge base may hold. */
   readonly tier: Tier;
+  readonly knowledgeReader: KnowledgeReader;
   /** Calls what others chose: web tools, webhooks, media. */
   readonly outbound: OutboundClient;
   readonly media: MediaShelf;

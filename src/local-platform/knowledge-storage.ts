@@ -5,7 +5,8 @@ import type { KnowledgeItem } from './state/records.ts';
 
 const MIB = 1_048_576;
 
-export type Tier = 'free' | 'starter' | 'creator' | 'pro' | 'business' | 'enterprise';
+export const TIERS = ['free', 'starter', 'creator', 'pro', 'business', 'enterprise'] as const;
+export type Tier = (typeof TIERS)[number];
 
 /** What an account may keep in its knowledge base, by its tier. */
 export const STORAGE_BYTES: Readonly<Record<Tier, number>> = {
@@ -25,9 +26,15 @@ const FILE_KINDS: readonly string[] = ['pdf', 'docs', 'docx', 'doc', 'txt', 'htm
 
 type Contents = Pick<KnowledgeItem, 'type' | 'name' | 'content' | 'url' | 'urls'>;
 
-/** What an item takes of the storage: its texts. Pages and files behind URLs are not fetched. */
-export function sizeOf({ name, content = '', url = '', urls }: Contents): number {
-  return [name, content, url, ...urls].reduce((sum, part) => sum + Buffer.byteLength(part), 0);
+/** What an item takes of the storage: its texts, its file, and what is behind its addresses. */
+export function sizeOf(item: Contents & Pick<KnowledgeItem, 'fileBytes' | 'pageBytes'>): number {
+  const { name, content = '', url = '', urls, fileBytes, pageBytes } = item;
+  return [name, content, url, ...urls].reduce((sum, part) => sum + Buffer.byteLength(part), fileBytes + pageBytes);
+}
+
+/** The addresses of an item, each once. */
+export function addressesOf({ url, urls }: Pick<KnowledgeItem, 'url' | 'urls'>): string[] {
+  return [...new Set(url === undefined ? urls : [url, ...urls])];
 }
 
 /** @throws ApiError 400 - the guide does not allow such an item. */

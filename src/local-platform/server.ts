@@ -1,4 +1,4 @@
-import { fastify, type FastifyError, type FastifyInstance } from 'fastify';
+import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { GatewayError, toError } from '../core/errors.ts';
 import { OutboundClient } from '../core/outbound-client.ts';
@@ -16,9 +16,11 @@ import { chooseEngines, type EngineChoice, type Engines } from './engines/choose
 import { FaultQueue } from './faults.ts';
 import { FixedWindow } from './fixed-window.ts';
 import { JobRunner } from './jobs/job-runner.ts';
+import { KnowledgeReader } from './knowledge-reader.ts';
 import type { Tier } from './knowledge-storage.ts';
 import { MediaShelf } from './media-shelf.ts';
 import { parseBody } from './api/body.ts';
+import { parseForm } from './api/form.ts';
 import { allowPages } from './pages.ts';
 import { realtimeEndpoint } from './realtime-session.ts';
 import { faultRoutes } from './routes/fault-routes.ts';
@@ -47,7 +49,7 @@ export interface LocalPlatformOptions {
   readonly realtimeQuota?: number;
   /** Of the account: what its knowledge base may hold. Default `free`. */
   readonly tier?: Tier;
-  /** Lets web tools, webhooks and media be on loopback and private addresses. Default false. */
+  /** Lets web tools, webhooks, media and knowledge be on loopback and private addresses. Default false. */
   readonly allowPrivateUrls?: boolean;
   /** Default the machine's. */
   readonly clock?: Clock;
@@ -132,6 +134,7 @@ function makeContext(
     faults,
     state,
     tier,
+    knowledgeReader: new KnowledgeReader({ state, tier, outbound, log, stopping }),
     outbound,
     media,
     calls,
@@ -156,6 +159,12 @@ function buildApp(context: PlatformContext, agents: VoiceAgents): FastifyInstanc
       done(thrown instanceof ApiError ? thrown : new ApiError(400, 'The body is not JSON'));
     }
   });
+  app.addContentTypeParser(
+    'multipart/form-data',
+    { parseAs: 'buffer' },
+    (request: FastifyRequest, body: Buffer): Promise<unknown> =>
+      parseForm(new Uint8Array(body), request.headers['content-type'] ?? ''),
+  );
   allowPages(app);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0];

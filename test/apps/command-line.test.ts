@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 
@@ -59,6 +60,29 @@ test('an unknown command, an unknown flag and a command that is not built exit 1
     const { code, stderr } = await run(args, { HAMSA_API_KEY: 'k' });
     assert.is(code, 1);
     assert.match(stderr, words);
+  }
+});
+
+test('platform has the tier that it is told, and refuses one that there is not', async () => {
+  const refused = await run(['platform', '--tier', 'gold']);
+  assert.is(refused.code, 1);
+  assert.match(refused.stderr, /--tier gold.*free, starter, creator, pro, business, enterprise/s);
+  const child = spawn(process.execPath, [CLI, 'platform', '--tier', 'starter'], {
+    env: { PATH: process.env['PATH'], HAMSA_LOCAL_PORT: '0', HAMSA_API_KEY: 'sk_tier' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const { http } = JSON.parse(String(line)) as { http: string };
+    const keep = async (bytes: number): Promise<number> => {
+      const headers = { authorization: 'Token sk_tier', 'content-type': 'application/json' };
+      const body = JSON.stringify({ type: 'FILE', name: 'menu.pdf', content: 'x'.repeat(bytes) });
+      return (await fetch(`${http}/v1/voice-agents/knowledge-base`, { method: 'POST', headers, body })).status;
+    };
+    assert.equal([await keep(4 << 20), await keep(2 << 20)], [200, 400]);
+  } finally {
+    child.kill();
+    await once(child, 'exit');
   }
 });
 

@@ -30,6 +30,11 @@ export const knowledgeItem: z.ZodType = z.looseObject({
   url: z.string().optional(),
   urls: z.array(z.string()),
   isActive: z.boolean(),
+  status: z.enum(['PROCESSING', 'READY', 'FAILED']),
+  error: z.string().nullable(),
+  contentVersion: z.int().min(1),
+  fileBytes: z.int().min(0),
+  pageBytes: z.int().min(0),
   sizeBytes: z.int().min(0),
 });
 

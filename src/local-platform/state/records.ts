@@ -45,6 +45,15 @@ export interface KnowledgeItem extends Base {
   readonly url?: string | undefined;
   readonly urls: readonly string[];
   readonly isActive: boolean;
+  /** `PROCESSING` while what is behind its addresses is fetched. */
+  readonly status: 'PROCESSING' | 'READY' | 'FAILED';
+  /** Why it failed. */
+  readonly error: string | null;
+  /** Counts the changes of what it is made of. */
+  readonly contentVersion: number;
+  /** Of a file that was uploaded, and of what is behind the addresses. */
+  readonly fileBytes: number;
+  readonly pageBytes: number;
   /** What it takes of the account's storage. */
   readonly sizeBytes: number;
   readonly [field: string]: unknown;
