@@ -34,11 +34,8 @@ export { SipUserAgent, type SipUserAgentOptions } from './sip/user-agent.ts';
 export { Segmenter, type SegmenterEvent, type SegmenterOptions } from './speech/segmenter.ts';
 export { Synthesizer, type SynthesizerOptions } from './speech/synthesizer.ts';
 export { Transcriber, type TranscriberOptions } from './speech/transcriber.ts';
-export {
-  type StartOptions,
-  VoiceAgentSession,
-  type VoiceAgentSessionOptions,
-} from './platform/voice-agent/voice-agent-session.ts';
+export type { StartOptions, VoiceAgentSessionOptions } from './platform/voice-agent/session-options.ts';
+export { VoiceAgentSession } from './platform/voice-agent/voice-agent-session.ts';
 export { EmbeddedStore, type EmbeddedStoreOptions } from './store/embedded-store.ts';
 export { MemoryStore, type MemoryStoreOptions } from './store/memory-store.ts';
 export { RedisStore, type RedisStoreOptions } from './store/redis-store.ts';

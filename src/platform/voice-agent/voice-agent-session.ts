@@ -1,82 +1,31 @@
 import { EventEmitter } from 'node:events';
 import { rms } from '../../audio/level.ts';
 import type { Clock, Timer } from '../../core/clock.ts';
-import { GatewayError, toError } from '../../core/errors.ts';
-import { Backoff } from '../backoff.ts';
+import { GatewayError } from '../../core/errors.ts';
 import { AbortedError } from '../platform-errors.ts';
 import { readBaseUrl, readSocketUrl } from '../rest/base-url.ts';
 import type { Conversation } from '../rest/groups/conversations.ts';
 import { HamsaClient } from '../rest/hamsa-client.ts';
-import { sleep } from '../rest/request-watch.ts';
 import { waitingClock } from '../rest/waiting-clock.ts';
 import { AgentCounters } from './agent-counters.ts';
-import type { AgentLink, AgentLinkHandlers, OpenAgentLink, ToolCall } from './agent-link.ts';
-import type { AgentPlayer, AgentPlayerHandlers, CreateAgentPlayer } from './agent-player.ts';
+import type { AgentLink, AgentLinkHandlers, ToolCall } from './agent-link.ts';
+import type { AgentPlayer, AgentPlayerHandlers } from './agent-player.ts';
 import { type CallAnalytics, CallTimes } from './call-analytics.ts';
 import { type ClientTool, ClientTools } from './client-tool.ts';
 import { type ConnectionMetrics, type ConnectionQuality, qualityOf, RoundTrips } from './connection-quality.ts';
 import { beginConversation, conversationDetails } from './conversation.ts';
+import { asGatewayError, KeptLink, type KeptLinkListener } from './kept-link.ts';
 import { PacedPlayer } from './paced-player.ts';
 import { PcmStream } from './pcm-stream.ts';
 import type { AgentSessionEvents, AgentState } from './session-events.ts';
+import type { StartOptions, VoiceAgentSessionOptions } from './session-options.ts';
 import { Uplink } from './uplink.ts';
 import { webSocketLinks } from './websocket-link.ts';
 
-export interface VoiceAgentSessionOptions {
-  readonly apiKey: string;
-  /** Of the REST API. Default `https://api.tryhamsa.com`. */
-  readonly baseUrl?: string;
-  /** Of the agents' socket. Default `wss://bots.tryhamsa.com/stream`. */
-  readonly agentUrl?: string;
-  /** The word before the key in `Authorization`. Default `Token`. */
-  readonly authScheme?: 'Token' | 'Bearer';
-  /** Allows URLs without encryption beyond loopback. */
-  readonly allowInsecure?: boolean;
-  /** Makes the REST requests, with its quota and its retries. It stays the caller's. Default: one for each request. */
-  readonly client?: HamsaClient;
-  /** Another way to the agent than the vendor's WebSocket. */
-  readonly openLink?: OpenAgentLink;
-  /** What plays the agent's voice. Default: it is handed on in real time, through `onAudioData` and the audio events. */
-  readonly createPlayer?: CreateAgentPlayer;
-  /** Totals that several sessions share. */
-  readonly counters?: AgentCounters;
-  /** For one call of a client-side tool. Default 10 s. */
-  readonly toolTimeoutMs?: number;
-  readonly clock?: Clock;
-  /** [0, 1), for the waits before a link is opened again; default `Math.random`. */
-  readonly random?: () => number;
-}
-
-/** What of the SDK's options means something without a browser. */
-export interface StartOptions {
-  readonly agentId: string;
-  /** Fill the agent's `{{placeholders}}`, and come back with the webhooks of the call. */
-  readonly params?: Readonly<Record<string, unknown>>;
-  /** Default false, as in the SDK. */
-  readonly voiceEnablement?: boolean;
-  readonly userId?: string;
-  /** Functions that the agent may call here. */
-  readonly tools?: readonly ClientTool[];
-  /** Gets the agent's voice as it is heard: PCM16LE at 16 kHz, which it may keep. */
-  readonly onAudioData?: (audio: Buffer) => void;
-}
-
 const DEFAULT_AGENT_URL = 'wss://bots.tryhamsa.com/stream';
 const TOOL_TIMEOUT_MS = 10_000;
-/** Attempts that fail in a row, a lost link among them, before the conversation is given up: about 6 s of waiting. */
-const MAX_FAILURES = 6;
-const BACKOFF = { baseMs: 500, maxMs: 4_000 };
-/** A link that was up for so long was a good one; one that is lost sooner counts as a failed attempt. */
-const STABLE_AFTER_MS = 10_000;
 /** What an agent has said before its goodbye is heard out, within reason. */
 const MAX_FAREWELL_MS = 60_000;
-/** Failures that another attempt would meet again. */
-const FINAL = new Set([
-  'ERR_PLATFORM_AUTH',
-  'ERR_PLATFORM_PERMISSION',
-  'ERR_PLATFORM_WALLET',
-  'ERR_PLATFORM_NOT_FOUND',
-]);
 const LEVEL_FRESH_MS = 200;
 
 /** `leaving`: the agent said goodbye, and its last words are still to be heard. */
@@ -99,10 +48,9 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
   readonly #options: VoiceAgentSessionOptions;
   readonly #clock: Clock;
   readonly #counters: AgentCounters;
-  readonly #openLink: OpenAgentLink;
+  readonly #link: KeptLink;
   readonly #player: AgentPlayer;
   readonly #uplink: Uplink;
-  readonly #backoff: Backoff;
   readonly #times = new CallTimes();
   /** Breaks off what is under way when the conversation is over. */
   readonly #over = new AbortController();
@@ -112,9 +60,6 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
   #voiceEnablement = false;
   #onAudioData: ((audio: Buffer) => void) | undefined;
   #tools: ClientTools | undefined;
-  #link: AgentLink | undefined;
-  #linkedAtMs = 0;
-  #reconnection: Promise<void> | undefined;
   #roundTrips = new RoundTrips();
   #quality: ConnectionQuality | undefined;
   #hasToldBadFrame = false;
@@ -125,8 +70,6 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
   #remoteStream: PcmStream | undefined;
   #localStream: PcmStream | undefined;
   #farewell: Timer | undefined;
-  #earlierBytesSent = 0;
-  #earlierBytesReceived = 0;
 
   /** @throws GatewayError `ERR_SETTINGS_INVALID` - a URL can not be used. @throws TypeError - the key can not be sent. */
   constructor(options: VoiceAgentSessionOptions) {
@@ -138,9 +81,16 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
     this.#options = options;
     this.#clock = clock;
     this.#counters = counters;
-    this.#openLink = options.openLink ?? webSocketLinks({ url, apiKey, clock });
     this.#uplink = new Uplink(clock, counters);
-    this.#backoff = new Backoff({ ...BACKOFF, ...(random ? { random } : {}) });
+    this.#link = new KeptLink({
+      openLink: options.openLink ?? webSocketLinks({ url, apiKey, clock }),
+      clock,
+      times: this.#times,
+      over: this.#over.signal,
+      random,
+      handlers: this.#linkHandlers(),
+      listener: this.#linkListener(),
+    });
     const createPlayer = options.createPlayer ?? ((handlers) => new PacedPlayer(clock, handlers));
     this.#player = createPlayer(this.#playerHandlers());
   }
@@ -175,7 +125,7 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
       const request = { voiceAgentId: agentId, params, voiceEnablement, tools: described, ...(userId && { userId }) };
       const { signal } = this.#over;
       this.#jobId = await this.#withClient((client) => beginConversation(client, request, signal));
-      await this.#connect();
+      await this.#link.open(this.#jobId);
     } catch (thrown) {
       const error = asGatewayError(thrown);
       this.#finish(error);
@@ -212,10 +162,7 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
    */
   async reconnect(): Promise<void> {
     if (this.#phase !== 'up') throw new GatewayError('ERR_WRONG_STATE', { found: 'there is no conversation to go on' });
-    const link = this.#link;
-    link?.drop();
-    if (link) this.#onLinkClosed(link, new GatewayError('ERR_ABORTED', 'the link was broken off to open another'));
-    await this.#reconnection;
+    await this.#link.reopen();
   }
 
   /** 16 bit mono at 16 kHz, in pieces of any length, in real time. `pcm` is not kept. */
@@ -267,7 +214,7 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
   getCallAnalytics(): CallAnalytics {
     const nowMs = this.#clock.nowMs();
     const times = this.#times;
-    const isConnected = this.#link !== undefined;
+    const isConnected = this.#link.current !== undefined;
     const connectionTime = times.durationMs(nowMs);
     return {
       connectionStats: {
@@ -299,8 +246,8 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
         : [],
       trackStats: { totalTracks: 2, activeTracks: isConnected ? 2 : 0 },
       callStats: {
-        totalBytesSent: this.#earlierBytesSent + (this.#link?.bytesSent ?? 0),
-        totalBytesReceived: this.#earlierBytesReceived + (this.#link?.bytesReceived ?? 0),
+        totalBytesSent: this.#link.bytesSent,
+        totalBytesReceived: this.#link.bytesReceived,
       },
     };
   }
@@ -350,52 +297,32 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
     }
   }
 
-  /** Opens a link, in as many attempts as are left. */
-  async #connect(): Promise<void> {
-    const { signal } = this.#over;
-    for (;;) {
-      this.#times.connectionAttempts++;
-      try {
-        await this.#openOnce(signal);
-        return;
-      } catch (thrown) {
-        const error = asGatewayError(thrown);
-        if (signal.aborted || !this.#mayTryAgain(error)) throw error;
-        await sleep(this.#clock, this.#backoff.nextMs(), signal);
-      }
-    }
-  }
-
-  #mayTryAgain(error: GatewayError): boolean {
-    return !FINAL.has(error.code) && this.#backoff.failures < MAX_FAILURES - 1;
-  }
-
-  async #openOnce(signal: AbortSignal): Promise<void> {
-    // What the new link tells before it is known here, which it may: that it is closed again.
-    let early: { readonly error: GatewayError | undefined } | undefined;
-    let link: AgentLink | undefined;
-    const handlers = this.#linkHandlers((error) => {
-      if (link) this.#onLinkClosed(link, error);
-      else early = { error };
-    });
-    link = await this.#openLink(this.#jobId ?? '', handlers, signal);
-    if (this.#phase === 'over') {
-      link.end();
-      throw new AbortedError('the conversation');
-    }
-    if (early?.error) throw early.error;
-    this.#adopt(link);
-    if (early) this.#onLinkClosed(link, undefined);
+  #linkListener(): KeptLinkListener {
+    return {
+      onOpen: (link) => this.#adopt(link),
+      onGone: () => this.#uplink.setLink(undefined),
+      onGoodbye: () => this.#takeLeave(),
+      onLost: () => {
+        this.#counters.linksLost++;
+      },
+      onReconnecting: () => {
+        this.emit('reconnecting');
+        this.#judgeQuality();
+      },
+      onBack: () => {
+        this.#times.reconnections++;
+        this.#counters.reconnects++;
+        this.emit('reconnected');
+      },
+      onGivenUp: (error) => this.#finish(error),
+    };
   }
 
   #adopt(link: AgentLink): void {
-    const nowMs = this.#clock.nowMs();
     const isFirst = this.#phase === 'starting';
-    this.#link = link;
-    this.#linkedAtMs = nowMs;
     this.#roundTrips = new RoundTrips();
     this.#hasToldBadFrame = false;
-    this.#times.connected(nowMs);
+    this.#times.connected(this.#clock.nowMs());
     this.#uplink.setLink(link);
     if (isFirst) this.#phase = 'up';
     this.emit('start');
@@ -415,7 +342,7 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
     if (this.#state === 'initializing') this.#setState('listening');
   }
 
-  #linkHandlers(onClosed: AgentLinkHandlers['onClosed']): AgentLinkHandlers {
+  #linkHandlers(): Omit<AgentLinkHandlers, 'onClosed'> {
     const metadata = (): { timestamp: number; participant: 'agent' } => ({
       timestamp: this.#clock.wallMs(),
       participant: 'agent',
@@ -449,7 +376,6 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
         this.#roundTrips.add(roundTripMs);
         this.#judgeQuality();
       },
-      onClosed,
     };
   }
 
@@ -484,54 +410,6 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
     this.#uplink.sendToolResults(results);
   }
 
-  #onLinkClosed(link: AgentLink, error: GatewayError | undefined): void {
-    if (link !== this.#link) return;
-    this.#detach(link);
-    if (!error) {
-      this.#takeLeave();
-      return;
-    }
-    this.#counters.linksLost++;
-    if (this.#clock.nowMs() - this.#linkedAtMs >= STABLE_AFTER_MS) this.#backoff.reset();
-    if (!this.#mayTryAgain(error)) {
-      this.#finish(error);
-      return;
-    }
-    this.#reconnection = this.#restore();
-    // Whoever asked for it is told; the conversation itself ends with an `error` event.
-    this.#reconnection.catch(() => {});
-    this.emit('reconnecting');
-    this.#judgeQuality();
-  }
-
-  #detach(link: AgentLink): void {
-    this.#link = undefined;
-    this.#uplink.setLink(undefined);
-    this.#earlierBytesSent += link.bytesSent;
-    this.#earlierBytesReceived += link.bytesReceived;
-  }
-
-  async #restore(): Promise<void> {
-    try {
-      await sleep(this.#clock, this.#backoff.nextMs(), this.#over.signal);
-      const attemptsBefore = this.#times.connectionAttempts;
-      try {
-        await this.#connect();
-      } finally {
-        this.#times.reconnectionAttempts += this.#times.connectionAttempts - attemptsBefore;
-      }
-    } catch (thrown) {
-      const error = asGatewayError(thrown);
-      this.#finish(error);
-      throw error;
-    } finally {
-      this.#reconnection = undefined;
-    }
-    this.#times.reconnections++;
-    this.#counters.reconnects++;
-    this.emit('reconnected');
-  }
-
   /** The agent said goodbye: what it said before is heard out. */
   #takeLeave(): void {
     if (!this.#player.isPlaying || this.#isPaused) {
@@ -548,9 +426,7 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
     this.#phase = 'over';
     this.#over.abort(new AbortedError('the conversation'));
     this.#farewell?.cancel();
-    const link = this.#link;
-    link?.end();
-    if (link) this.#detach(link);
+    this.#link.end();
     this.#player.close();
     this.#times.end(this.#clock.nowMs());
     this.#counters.active--;
@@ -570,9 +446,9 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
 
   #judgeQuality(): void {
     const { roundTripMs, jitterMs } = this.#roundTrips;
-    const bufferedBytes = this.#link?.bufferedBytes ?? 0;
+    const bufferedBytes = this.#link.current?.bufferedBytes ?? 0;
     const metrics: ConnectionMetrics = { roundTripMs, jitterMs, bufferedBytes, reconnects: this.#times.reconnections };
-    const quality = this.#link ? qualityOf(metrics) : 'lost';
+    const quality = this.#link.current ? qualityOf(metrics) : 'lost';
     if (quality === this.#quality) return;
     this.#quality = quality;
     this.emit('connectionQualityChanged', { quality, metrics });
@@ -588,9 +464,4 @@ export class VoiceAgentSession extends EventEmitter<AgentSessionEvents> {
   #tell(error: GatewayError): void {
     if (this.listenerCount('error') > 0) this.emit('error', error);
   }
-}
-
-function asGatewayError(thrown: unknown): GatewayError {
-  if (thrown instanceof GatewayError) return thrown;
-  return new GatewayError('ERR_PLATFORM_UNAVAILABLE', { found: toError(thrown).message, cause: thrown });
 }

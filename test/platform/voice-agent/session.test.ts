@@ -4,10 +4,8 @@ import * as assert from 'uvu/assert';
 import type { GatewayError } from '../../../src/core/errors.ts';
 import { redact } from '../../../src/core/secrets.ts';
 import { AgentCounters } from '../../../src/platform/voice-agent/agent-counters.ts';
-import {
-  VoiceAgentSession,
-  type VoiceAgentSessionOptions,
-} from '../../../src/platform/voice-agent/voice-agent-session.ts';
+import type { VoiceAgentSessionOptions } from '../../../src/platform/voice-agent/session-options.ts';
+import { VoiceAgentSession } from '../../../src/platform/voice-agent/voice-agent-session.ts';
 import { assertSamples } from '../../support/samples.ts';
 import { ScriptedAgent } from '../../support/scripted-agent.ts';
 import { rejection, until } from '../../support/until.ts';
