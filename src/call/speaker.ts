@@ -3,7 +3,7 @@ import type { GatewayError } from '../core/errors.ts';
 import type { Capture } from '../ingress/capture.ts';
 import type { LegMedia } from '../ingress/leg.ts';
 import { BargeIn } from '../speech/barge-in.ts';
-import { EchoDetector } from '../speech/echo-detector.ts';
+import { EchoDetector, type Hearing } from '../speech/echo-detector.ts';
 import { EchoReference } from '../speech/echo-reference.ts';
 import { type PlaybackTimes, Playout } from '../speech/playout.ts';
 import type { CallServices } from './call.ts';
@@ -112,9 +112,10 @@ export class Speaker {
 
   /** The next 20 ms of the caller, which start at `startSample` of the capture. @returns whether they are his voice, and no echo. */
   hear(frame: Int16Array, startSample: number, isVoice: boolean): boolean {
-    const isCaller = this.#echo?.isActive(startSample) ? this.#echo.isCaller(frame, startSample, isVoice) : isVoice;
-    if (this.#bargeIn.isActive) this.#bargeIn.onFrame(frame, startSample, isCaller, this.#services.clock.nowMs());
-    return isCaller;
+    let hearing: Hearing = isVoice ? 'caller' : 'nobody';
+    if (this.#echo?.isActive(startSample)) hearing = this.#echo.judge(frame, startSample, isVoice);
+    if (this.#bargeIn.isActive) this.#bargeIn.onFrame(frame, startSample, hearing, this.#services.clock.nowMs());
+    return hearing === 'caller';
   }
 
   /** A caller on hold neither interrupts nor holds up what is to be heard afterwards. */

@@ -1,4 +1,5 @@
 import { PitchFinder } from '../audio/pitch.ts';
+import type { Hearing } from './echo-detector.ts';
 
 /** How loud a reply goes on while it is not known whether the caller speaks: 14 dB below, so that both are understood. */
 const DUCK_GAIN = 0.2;
@@ -88,7 +89,7 @@ export class BargeIn {
   }
 
   /** The next 20 ms of the caller, which start at `startSample`. */
-  onFrame(frame: Int16Array, startSample: number, isVoice: boolean, nowMs: number): void {
+  onFrame(frame: Int16Array, startSample: number, hearing: Hearing, nowMs: number): void {
     this.#lastFrameMs = nowMs;
     if (!this.#options.target.isInterruptible) {
       this.reset();
@@ -96,8 +97,8 @@ export class BargeIn {
     }
     this.#window.copyWithin(0, frame.length);
     this.#window.set(frame, frame.length);
-    this.#voicedBits = ((this.#voicedBits << 1) | Number(isVoice)) & ((1 << ONSET_WINDOW_FRAMES) - 1);
-    if (isVoice) this.#onVoice(startSample, nowMs);
+    this.#voicedBits = ((this.#voicedBits << 1) | Number(hearing !== 'nobody')) & ((1 << ONSET_WINDOW_FRAMES) - 1);
+    if (hearing !== 'nobody') this.#onVoice(startSample, hearing === 'caller', nowMs);
     else if (this.#state !== 'idle') this.#onSilence();
   }
 
@@ -119,7 +120,7 @@ export class BargeIn {
     this.#silentFrames = 0;
   }
 
-  #onVoice(startSample: number, nowMs: number): void {
+  #onVoice(startSample: number, isCaller: boolean, nowMs: number): void {
     const { target, resumeAfterFalseAlarm, counters } = this.#options;
     this.#silentFrames = 0;
     this.#voicedFrames++;
@@ -130,13 +131,13 @@ export class BargeIn {
       counters.ducked++;
       target.duck(DUCK_GAIN);
     }
-    if (this.#state === 'ducked' && countBits(this.#voicedBits) >= ONSET_FRAMES) {
+    if (this.#state === 'ducked' && isCaller && countBits(this.#voicedBits) >= ONSET_FRAMES) {
       this.#state = 'paused';
       target.pause();
       this.#silentAtMs = target.silentAtMs(nowMs);
     }
     const isSpeech = this.#pitchedFrames >= PITCHED_FRAMES || this.#voicedFrames >= VOICED_FRAMES;
-    if (this.#state === 'paused' && (isSpeech || !resumeAfterFalseAlarm)) this.#interrupt();
+    if (this.#state === 'paused' && isCaller && (isSpeech || !resumeAfterFalseAlarm)) this.#interrupt();
   }
 
   #onSilence(): void {

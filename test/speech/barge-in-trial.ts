@@ -3,7 +3,7 @@ import { G711 } from '../../src/audio/g711.ts';
 import { levelDbov } from '../../src/audio/level.ts';
 import { VoiceActivity } from '../../src/audio/voice-activity.ts';
 import { BargeIn, BargeInCounters } from '../../src/speech/barge-in.ts';
-import { EchoDetector } from '../../src/speech/echo-detector.ts';
+import { EchoDetector, type Hearing } from '../../src/speech/echo-detector.ts';
 import { type Background, background } from '../audio/background.ts';
 import { makeRandom } from '../audio/prng.ts';
 import type { Recording } from '../audio/speech.ts';
@@ -120,15 +120,15 @@ export async function runTrial({ seed, prompt, caller, echo, noiseDbov, noiseKin
     }
     const frame = line.encode(returned);
     const soundsVoiced = voiceActivity.process(frame);
-    let isVoice = soundsVoiced;
+    let hearing: Hearing = soundsVoiced ? 'caller' : 'nobody';
     if (echoDetector.isActive(k * FRAME)) {
       const startedMs = performance.now();
-      isVoice = echoDetector.isCaller(frame, k * FRAME, soundsVoiced);
+      hearing = echoDetector.judge(frame, k * FRAME, soundsVoiced);
       spentMs += performance.now() - startedMs;
       echoFrames++;
     }
     const wasQuiet = isQuiet;
-    if (bargeIn.isActive) bargeIn.onFrame(frame, k * FRAME, isVoice, nowMs);
+    if (bargeIn.isActive) bargeIn.onFrame(frame, k * FRAME, hearing, nowMs);
     const isDucked = !wasQuiet && (isQuiet || flushedAtMs !== undefined);
     // A voice may be heard before it is loud.
     if (!caller || nowMs <= callerAt / 8) duckedByMistake += Number(isDucked);

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BargeIn, BargeInCounters } from '../../src/speech/barge-in.ts';
+import type { Hearing } from '../../src/speech/echo-detector.ts';
 import { background } from '../audio/background.ts';
 import { audio, makeWorld, type World } from './playout-world.ts';
 
@@ -22,8 +23,13 @@ interface Talk extends World {
   readonly counters: BargeInCounters;
   readonly bargeIns: [number, number][];
   readonly bargeIn: BargeIn;
-  /** One 20 ms frame of the caller for each character: `v` vowel, `n` noise that counts as voice, `.` silence. */
+  /** One 20 ms frame of the caller for each character: `v` vowel, `n` noise that counts as voice, `p` a vowel that is perhaps an echo, `.` silence. */
   readonly say: (frames: string) => Promise<void>;
+}
+
+function hearingOf(kind: string): Hearing {
+  if (kind === 'p') return 'perhaps';
+  return kind === '.' ? 'nobody' : 'caller';
 }
 
 function talk(resumeAfterFalseAlarm = true): Talk {
@@ -45,8 +51,9 @@ function talk(resumeAfterFalseAlarm = true): Talk {
     bargeIn,
     async say(frames) {
       for (const kind of frames) {
-        const frame = kind === 'v' ? vowel(sample) : kind === 'n' ? noise(sample) : new Int16Array(FRAME);
-        if (bargeIn.isActive) bargeIn.onFrame(frame, sample, kind !== '.', world.clock.nowMs());
+        const frame =
+          kind === 'v' || kind === 'p' ? vowel(sample) : kind === 'n' ? noise(sample) : new Int16Array(FRAME);
+        if (bargeIn.isActive) bargeIn.onFrame(frame, sample, hearingOf(kind), world.clock.nowMs());
         sample += FRAME;
         await world.run(1);
         bargeIn.onTick(world.clock.nowMs());
@@ -69,6 +76,18 @@ test('a voice ducks the reply with its first frame, silences it with its third a
   assert.is(sender.queuedFrames, 0);
   assert.equal(bargeIns, [[5 * FRAME, clock.nowMs() + 20]]);
   assert.equal(Object.entries(counters), Object.entries({ ducked: 1, bargeIns: 1, falseAlarms: 0 }));
+});
+
+test('what is perhaps the caller only ducks the reply, and counts as his voice once it is', async () => {
+  const { play, say, told, sender, counters } = talk();
+  play('a').give(audio(2_000));
+  await say('.....pppppp');
+  assert.is(counters.ducked, 1);
+  assert.equal(told, ['started a']);
+  assert.is(sender.queuedFrames, 25);
+  await say('v');
+  assert.equal(told, ['started a', 'interrupted a 220']);
+  assert.is(sender.queuedFrames, 0);
 });
 
 test('a click makes the reply quieter for a moment, and nothing is told', async () => {
