@@ -1,7 +1,7 @@
 /**
  * What a call costs that listens: CPU, memory and garbage of the whole gateway process, with real SIP calls that send
- * speech with pauses. In the same run a bare relay on node:dgram and Debian's rtpengine, which transcodes, take as many
- * packets.
+ * speech with pauses. In the same run a bare relay on node:dgram, one of C++ that does nothing else, and Debian's rtpengine,
+ * which transcodes, take as many packets.
  *
  * `node --import tsx bench/capacity/calls.ts [--calls 100,500,1000] [--seconds 10] [--heap-seconds 10] [--rounds 1]
  * [--no-peers] [--cpu-prof DIR] [--json FILE]`. Exits 1 when a goal is missed.
@@ -20,6 +20,7 @@ import { ask, endChild, startChild, WITHOUT_FIFO } from '../support/child.ts';
 import { cpuUs, pssBytes } from '../support/process-usage.ts';
 import { describeMachine, percentile, printMachine, writeJson } from '../support/report.ts';
 import { Rtpengine } from './rtpengine.ts';
+import { SocketFloor } from './socket-floor.ts';
 
 export type ToCaller =
   | { readonly type: 'open'; readonly calls: number }
@@ -225,20 +226,25 @@ async function measureRelay(calls: number, seconds: number): Promise<Cost> {
   }
 }
 
-async function measureRtpengine(rtpengine: Rtpengine, calls: number, seconds: number): Promise<Cost> {
+/** Of a server that is no child of ours to ask: what its process took, and what the caller got back. */
+async function measureProcess(
+  pid: number,
+  calls: number,
+  seconds: number,
+  dialEach: (callerPorts: readonly number[]) => Promise<readonly number[]>,
+  payloadType: number,
+): Promise<Cost> {
   const { caller, ports } = await startCaller(calls);
   try {
-    const remotePorts: number[] = [];
-    for (const port of ports) remotePorts.push(await rtpengine.call(port));
-    await speak(caller, remotePorts);
+    await speak(caller, await dialEach(ports));
     await pass(WARM_UP_MS);
     const before = await count(caller);
-    const cpuBeforeUs = cpuUs(rtpengine.pid);
+    const cpuBeforeUs = cpuUs(pid);
     await pass(seconds * 1000);
-    const cpuAfterUs = cpuUs(rtpengine.pid);
+    const cpuAfterUs = cpuUs(pid);
     const after = await count(caller);
-    if (after.payloadTypes.join() !== '8')
-      throw new Error(`Expected PCMA alone but received ${after.payloadTypes.join(', ')}`);
+    if (after.payloadTypes.join() !== `${payloadType}`)
+      throw new Error(`Expected payload type ${payloadType} alone but received ${after.payloadTypes.join(', ')}`);
     const packets = after.received - before.received;
     return {
       usPerPacket: (cpuAfterUs - cpuBeforeUs) / packets,
@@ -248,6 +254,33 @@ async function measureRtpengine(rtpengine: Rtpengine, calls: number, seconds: nu
     };
   } finally {
     await endChild(caller);
+  }
+}
+
+/** @returns undefined when it is not installed. */
+async function measureRtpengine(calls: number, seconds: number): Promise<(Cost & { version: string }) | undefined> {
+  const rtpengine = await Rtpengine.start();
+  if (!rtpengine) return undefined;
+  const dialEach = async (callerPorts: readonly number[]): Promise<number[]> => {
+    const ports: number[] = [];
+    for (const port of callerPorts) ports.push(await rtpengine.call(port));
+    return ports;
+  };
+  try {
+    return { ...(await measureProcess(rtpengine.pid, calls, seconds, dialEach, 8)), version: rtpengine.version };
+  } finally {
+    await rtpengine.stop();
+  }
+}
+
+/** @returns undefined without a compiler. */
+async function measureFloor(calls: number, seconds: number): Promise<Cost | undefined> {
+  const floor = await SocketFloor.start(calls);
+  if (!floor) return undefined;
+  try {
+    return await measureProcess(floor.pid, calls, seconds, async () => floor.ports, 0);
+  } finally {
+    await floor.stop();
   }
 }
 
@@ -293,6 +326,7 @@ async function main(): Promise<number> {
   for (const calls of values.calls.split(',').map(Number)) {
     const gateway: GatewayCost[] = [];
     const relay: Cost[] = [];
+    const floor: Cost[] = [];
     const rtpengine: Cost[] = [];
     for (let round = 0; round < rounds; round++) {
       const cost = await measureGateway(calls, seconds, flags);
@@ -308,30 +342,40 @@ async function main(): Promise<number> {
       const relayCost = await measureRelay(calls, seconds);
       relay.push(relayCost);
       printCost('node:dgram relay', calls, relayCost);
-      const peer = await Rtpengine.start();
-      if (!peer) {
-        console.log('rtpengine: not measured, not installed (Debian: rtpengine-daemon)');
-        continue;
-      }
-      try {
-        const peerCost = await measureRtpengine(peer, calls, seconds);
-        rtpengine.push(peerCost);
-        printCost(`rtpengine ${peer.version} transcoding`, calls, peerCost);
-      } finally {
-        await peer.stop();
-      }
+      const floorCost = await measureFloor(calls, seconds);
+      if (floorCost) {
+        floor.push(floorCost);
+        printCost('bare sockets', calls, floorCost);
+      } else console.log('bare sockets: not measured, no g++');
+      const rtpengineCost = await measureRtpengine(calls, seconds);
+      if (rtpengineCost) {
+        rtpengine.push(rtpengineCost);
+        printCost(`rtpengine ${rtpengineCost.version} transcoding`, calls, rtpengineCost);
+      } else console.log('rtpengine: not measured, not installed (Debian: rtpengine-daemon)');
     }
     const us = median(gateway.map(({ usPerPacket }) => usPerPacket));
     const pssMbPerCall = median(gateway.map((cost) => cost.pssMbPerCall));
     const ofRelay = us / median(relay.map(({ usPerPacket }) => usPerPacket));
+    const ofFloor = us / median(floor.map(({ usPerPacket }) => usPerPacket));
     const ofRtpengine = us / median(rtpengine.map(({ usPerPacket }) => usPerPacket));
     const goalUs = calls <= 100 ? GOALS.usAt100 : GOALS.us;
     // A peer that was not measured is no failure.
     if (us > goalUs || pssMbPerCall > GOALS.pssMbPerCall || ofRtpengine > GOALS.ofRtpengine) isReached = false;
     console.log(
-      `= ${calls} calls: ${us.toFixed(2)} µs (goal ${goalUs}), ${ofRelay.toFixed(2)}x the relay, ${ofRtpengine.toFixed(2)}x rtpengine (goal ${GOALS.ofRtpengine}), ${Math.floor(1e6 / us / PACKETS_PER_SECOND)} calls a core, ${pssMbPerCall.toFixed(3)} MB (goal ${GOALS.pssMbPerCall})`,
+      `= ${calls} calls: ${us.toFixed(2)} µs (goal ${goalUs}), ${ofRelay.toFixed(2)}x the relay, ${ofFloor.toFixed(2)}x bare sockets, ${ofRtpengine.toFixed(2)}x rtpengine (goal ${GOALS.ofRtpengine}), ${Math.floor(1e6 / us / PACKETS_PER_SECOND)} calls a core, ${pssMbPerCall.toFixed(3)} MB (goal ${GOALS.pssMbPerCall})`,
     );
-    results.push({ calls, usPerPacket: us, ofRelay, ofRtpengine, pssMbPerCall, gateway, relay, rtpengine });
+    results.push({
+      calls,
+      usPerPacket: us,
+      ofRelay,
+      ofFloor,
+      ofRtpengine,
+      pssMbPerCall,
+      gateway,
+      relay,
+      floor,
+      rtpengine,
+    });
   }
   let heapBytesPerPacket: number | undefined;
   if (heapSeconds > 0) {
