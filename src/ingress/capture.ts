@@ -101,6 +101,11 @@ export class Capture implements BatchStream {
     return this.#concealedSamples;
   }
 
+  /** Samples that were lost because the reader had not made room. */
+  get overrunSamples(): number {
+    return this.ring.overrunSamples;
+  }
+
   /**
    * Appends `pcm`, whose first sample has `timestamp` on the session's unbroken axis, in units of `sampleRate`. A gap
    * before it is filled; what lies before the head was taken already and is dropped. After a loss the beginning of

@@ -103,6 +103,63 @@ test('lets its reader make room within a gap that is longer than the ring', () =
   assert.is(capture.ring.overrunSamples, 0);
 });
 
+test('a reader that takes nothing loses its own audio, is told how much, and nobody else loses any', () => {
+  const codes = new Uint8Array(FRAME);
+  const batch = new DecodeBatch({ codes, capacityStreams: 2, capacityJobs: 8 });
+  const read = new Int16Array(FRAME);
+  const heard: number[] = [];
+  let isReading = false;
+  const deaf: Capture = new Capture({
+    sampleRate: 8000,
+    capacityMs: 1000,
+    startMs: 0,
+    batch,
+    onAudio: () => {
+      if (isReading) deaf.ring.release(deaf.frameEndSample);
+    },
+  });
+  const healthy: Capture = new Capture({
+    sampleRate: 8000,
+    capacityMs: 1000,
+    startMs: 0,
+    batch,
+    onAudio: () => {
+      healthy.ring.read(healthy.frameEndSample - FRAME, read);
+      healthy.ring.release(healthy.frameEndSample);
+      heard.push(read[0]!);
+    },
+  });
+  const packet = { ...createAudioPacket(), bytes: codes, offset: 0, length: FRAME };
+  const send = (frames: number): void => {
+    for (let end = sent + frames; sent < end; sent++) {
+      codes.fill(sent % 100);
+      packet.timestamp = sent * FRAME;
+      packet.arrivalMs = (sent + 1) * 20;
+      deaf.writeG711(packet, 'ulaw');
+      healthy.writeG711(packet, 'ulaw');
+      batch.run();
+    }
+  };
+  let sent = 0;
+  send(200);
+  assert.is(deaf.ring.headSample, 8000);
+  assert.ok(deaf.overrunSamples >= 150 * FRAME, `${deaf.overrunSamples}`);
+  assert.is(healthy.overrunSamples, 0);
+  const values = new Int16Array(200);
+  G711.decode(
+    'ulaw',
+    Uint8Array.from(values, (_, index) => index % 100),
+    values,
+  );
+  assert.equal(heard, [...values]);
+
+  // What follows after it reads again is where it belongs.
+  isReading = true;
+  deaf.ring.release(8000);
+  send(1);
+  assert.is(deaf.ring.headSample, 201 * FRAME);
+});
+
 test('tells when a sample arrived, freed of the jitter of single packets', () => {
   const capture = create();
   capture.write(frame(1), 0, 1025);

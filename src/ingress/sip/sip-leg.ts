@@ -96,7 +96,8 @@ export class SipLeg implements Leg {
   }
 
   statistics(): Readonly<Record<string, number>> {
-    const statistics = { ...this.#session?.statistics, concealedSamples: this.#capture?.concealedSamples };
+    const { concealedSamples, overrunSamples } = this.#capture ?? {};
+    const statistics = { ...this.#session?.statistics, concealedSamples, overrunSamples };
     const known = Object.entries(statistics).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
     return Object.fromEntries(known);
   }
