@@ -14,7 +14,7 @@ namespace hamsa {
 namespace {
 
 /** How often the sockets are drained and, if there is something to tell, JavaScript is woken; on the grid of deadlines. */
-constexpr int64_t kDrainPeriodNs = 2 * kPacingGridNs;
+constexpr int64_t kDrainPeriodNs = 5 * kPacingGridNs;
 /** The longest that one drain may take; the rest waits for the next round. */
 constexpr int64_t kMaxDrainNs = 2 * kNsPerMs;
 /** Datagrams that are read between two looks at the clock. */

@@ -15,7 +15,7 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
  * Deadlines are whole multiples of this on the monotonic clock: streams that share one share a wake-up, which costs as
  * much as several packets.
  */
-constexpr int64_t kPacingGridNs = 2'500'000;
+constexpr int64_t kPacingGridNs = 1'000'000;
 
 /**
  * The streams that leave through the ports of a transport, and when each is due.

@@ -11,11 +11,8 @@
 namespace hamsa {
 namespace {
 
-/**
- * How long nothing has left although something is due when this thread looks, and how late a packet is that it sends: by
- * then most of what is due at once has left.
- */
-constexpr int64_t kGraceNs = kNsPerMs / 5;
+/** How long nothing has left although something is due when this thread looks, and how late a packet is that it sends. */
+constexpr int64_t kGraceNs = kNsPerMs / 10;
 /** A stream that has just started, and the end, are noticed after this. */
 constexpr int64_t kLongestSleepNs = 5 * kNsPerMs;
 
